@@ -1,0 +1,96 @@
+//! How `user_client` spreads calls over instances.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Violations};
+use crate::Duration;
+
+/// Which instance gets the next call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum LoadBalancing {
+    /// Smooth weighted round-robin, by the weights in the registry.
+    #[default]
+    WeightedRoundRobin,
+    /// The better of two random instances, by latency, success and calls in flight; ignores weights.
+    P2C,
+    /// Any, each as likely; ignores weights.
+    Random,
+}
+
+/// Takes an instance that fails or hangs out of the rotation for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "crd",
+    schemars(extend("x-kubernetes-validations" = [{
+        "rule": "duration(self.maxEjectionTime) >= duration(self.baseEjectionTime)",
+        "message": "maxEjectionTime must not be shorter than baseEjectionTime",
+    }]))
+)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct OutlierEjection {
+    /// Whether instances are ejected.
+    pub enabled: bool,
+    /// Timeouts or connection failures in a row that eject an instance, 1 to 1000.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 1000)))]
+    pub consecutive_failures: u32,
+    /// How long the first ejection lasts, 100ms to 10m; each further one doubles it, up to `maxEjectionTime`.
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "10m"))))]
+    pub base_ejection_time: Duration,
+    /// The longest ejection, up to 1h.
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "1h"))))]
+    pub max_ejection_time: Duration,
+    /// Most instances ejected at a time, in percent, 0 to 50.
+    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 50)))]
+    pub max_ejection_percent: u8,
+}
+
+impl Default for OutlierEjection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            consecutive_failures: 5,
+            base_ejection_time: Duration::from_secs(5),
+            max_ejection_time: Duration::from_secs(60),
+            max_ejection_percent: 50,
+        }
+    }
+}
+
+impl Check for OutlierEjection {
+    fn check(&self, v: &mut Violations) {
+        v.range("consecutiveFailures", self.consecutive_failures, 1, 1000);
+        v.range("baseEjectionTime", self.base_ejection_time, Duration::from_millis(100), Duration::from_secs(600));
+        v.range("maxEjectionTime", self.max_ejection_time, self.base_ejection_time, Duration::from_secs(3600));
+        v.range("maxEjectionPercent", self.max_ejection_percent, 0, 50);
+    }
+}
+
+/// Second tries on another instance. Only for calls that surely were not begun, or that the operation declares safe to repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Retries {
+    /// Whether failed calls are tried again.
+    pub enabled: bool,
+    /// Tries a call has in all, the first included, 2 to 5.
+    #[cfg_attr(feature = "crd", schemars(range(min = 2, max = 5)))]
+    pub max_attempts: u8,
+    /// Most retries, in percent of the calls, 1 to 100; a few a second are always allowed.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 100)))]
+    pub budget_percent: u8,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { enabled: false, max_attempts: 2, budget_percent: 20 }
+    }
+}
+
+impl Check for Retries {
+    fn check(&self, v: &mut Violations) {
+        v.range("maxAttempts", self.max_attempts, 2, 5);
+        v.range("budgetPercent", self.budget_percent, 1, 100);
+    }
+}

@@ -1,0 +1,64 @@
+//! The circuit breaker of `user_client`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Violations};
+use crate::Duration;
+
+/// Refuses calls locally, with 503 CIRCUITBREAKER, while the service fails. One breaker an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct CircuitBreaker {
+    /// Whether the breaker is in force.
+    pub enabled: bool,
+    /// `Bounded` probes an open breaker at a fixed rate and recovers in about a second; `Kratos` behaves as the Go one.
+    pub mode: BreakerMode,
+    /// Share of calls that must succeed, 0.01 to 1; the breaker opens below it (K = 1 / successRatio).
+    #[cfg_attr(feature = "crd", schemars(range(min = 0.01, max = 1.0)))]
+    pub success_ratio: f64,
+    /// Calls within the window before the breaker may open, 1 to 1000000.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 1_000_000)))]
+    pub minimum_requests: u32,
+    /// Length of the rolling window, 100ms to 10m; it has 10 buckets.
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "10m"))))]
+    pub window: Duration,
+    /// Calls a second that pass an open breaker (Bounded), 1 to 10000.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000)))]
+    pub probes_per_second: u32,
+}
+
+impl Eq for CircuitBreaker {}
+
+/// How the breaker opens and closes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum BreakerMode {
+    /// Its own refusals do not count; open, a few probes a second pass, and 5 successes in a row close it.
+    #[default]
+    Bounded,
+    /// Its own refusals count as failures, as in Go-Kratos; after an outage it needs 15 to 24 s.
+    Kratos,
+}
+
+impl Default for CircuitBreaker {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            mode: BreakerMode::Bounded,
+            success_ratio: 0.6,
+            minimum_requests: 100,
+            window: Duration::from_secs(3),
+            probes_per_second: 5,
+        }
+    }
+}
+
+impl Check for CircuitBreaker {
+    fn check(&self, v: &mut Violations) {
+        v.range("successRatio", self.success_ratio, 0.01, 1.0);
+        v.range("minimumRequests", self.minimum_requests, 1, 1_000_000);
+        v.range("window", self.window, Duration::from_millis(100), Duration::from_secs(600));
+        v.range("probesPerSecond", self.probes_per_second, 1, 10_000);
+    }
+}

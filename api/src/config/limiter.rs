@@ -1,0 +1,90 @@
+//! The rate limiter of `user_info`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Violations};
+
+/// Refuses calls beyond a rate, with 429 RATELIMIT. Limits hold for one instance, over gRPC and HTTP together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RateLimiter {
+    /// Whether the limiter is in force; `false` keeps the settings but lets every call pass.
+    pub enabled: bool,
+    /// `TokenBucket` refuses above a fixed rate; `BBR` refuses when the CPU is busy and more calls are in flight than the best recent
+    /// throughput needs.
+    pub algorithm: Algorithm,
+    /// Tokens a second (`TokenBucket`), 1 to 10000000. 2000 is one each 500 us.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    pub requests_per_second: u32,
+    /// Tokens that may be saved up (`TokenBucket`), 1 to 10000000.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    pub burst: u32,
+    /// `Instance`: one bucket for all callers; `Client`: one for each caller, told apart by the header `x-md-service-name`.
+    pub scope: Scope,
+    /// Rates of single callers, at most 32.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(length(max = 32)))]
+    pub overrides: Vec<ClientLimit>,
+}
+
+/// How the limiter decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum Algorithm {
+    /// A fixed rate with a burst.
+    #[default]
+    TokenBucket,
+    /// Adaptive, by CPU and in-flight calls, as Kratos' default limiter.
+    #[serde(rename = "BBR")]
+    Bbr,
+}
+
+/// What shares one token bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum Scope {
+    /// All callers of the instance.
+    #[default]
+    Instance,
+    /// Each caller on its own.
+    Client,
+}
+
+/// The rate of one caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClientLimit {
+    /// The caller's service name, as it sends it in `x-md-service-name`.
+    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 253)))]
+    pub client: String,
+    /// Tokens a second for this caller, 1 to 10000000.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    pub requests_per_second: u32,
+}
+
+impl Default for RateLimiter {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            algorithm: Algorithm::TokenBucket,
+            requests_per_second: 2000,
+            burst: 1,
+            scope: Scope::Instance,
+            overrides: Vec::new(),
+        }
+    }
+}
+
+impl Check for RateLimiter {
+    fn check(&self, v: &mut Violations) {
+        v.range("requestsPerSecond", self.requests_per_second, 1, 10_000_000);
+        v.range("burst", self.burst, 1, 10_000_000);
+        v.require(self.overrides.len() <= 32, "overrides", format_args!("{} entries; at most 32", self.overrides.len()));
+        for limit in &self.overrides {
+            v.require(!limit.client.is_empty(), "overrides.client", "must not be empty");
+            v.range("overrides.requestsPerSecond", limit.requests_per_second, 1, 10_000_000);
+        }
+    }
+}

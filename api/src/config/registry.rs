@@ -1,0 +1,118 @@
+//! Where instances are registered and found.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Violations};
+use crate::Duration;
+
+/// The registry an instance joins; with no field set it joins none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Registry {
+    /// Consul agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consul: Option<Consul>,
+}
+
+impl Check for Registry {
+    fn check(&self, v: &mut Violations) {
+        if let Some(consul) = &self.consul {
+            v.within("consul", consul);
+        }
+    }
+}
+
+/// How to reach Consul, and how an instance is checked there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Consul {
+    /// Agents as `host:port`, 1 to 16; the first that answers is used until it fails.
+    #[serde(default = "Consul::default_addresses")]
+    pub addresses: Vec<String>,
+    /// File that holds the ACL token; read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Set, the agents are spoken to over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ConsulTls>,
+    /// Datacenter to ask; default is the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacenter: Option<String>,
+    /// Time between heartbeats and between TCP checks, 100ms to 1h. The TTL is twice as long.
+    #[serde(default = "Consul::default_interval")]
+    pub interval: Duration,
+    /// How long an instance may be critical before Consul forgets it; Consul's own least is 1m.
+    #[serde(default = "Consul::default_deregister_after")]
+    pub deregister_after: Duration,
+    /// Whether Consul opens a TCP connection to each endpoint at each interval. Off where the agent cannot reach the instance.
+    #[serde(default = "Consul::default_tcp_checks")]
+    pub tcp_checks: bool,
+}
+
+impl Consul {
+    fn default_addresses() -> Vec<String> {
+        vec!["127.0.0.1:8500".to_owned()]
+    }
+    fn default_interval() -> Duration {
+        Duration::from_secs(10)
+    }
+    fn default_deregister_after() -> Duration {
+        Duration::from_secs(600)
+    }
+    fn default_tcp_checks() -> bool {
+        true
+    }
+}
+
+impl Default for Consul {
+    fn default() -> Self {
+        Self {
+            addresses: Self::default_addresses(),
+            token_file: None,
+            tls: None,
+            datacenter: None,
+            interval: Self::default_interval(),
+            deregister_after: Self::default_deregister_after(),
+            tcp_checks: Self::default_tcp_checks(),
+        }
+    }
+}
+
+impl Check for Consul {
+    fn check(&self, v: &mut Violations) {
+        v.require(
+            (1..=16).contains(&self.addresses.len()),
+            "addresses",
+            format_args!("{} addresses; name 1 to 16 agents", self.addresses.len()),
+        );
+        for address in &self.addresses {
+            v.require(
+                super::data::is_host_port(address),
+                "addresses",
+                format_args!("{address:?} is not host:port, such as 127.0.0.1:8500"),
+            );
+        }
+        v.range("interval", self.interval, Duration::from_millis(100), Duration::from_secs(3600));
+        v.range("deregisterAfter", self.deregister_after, Duration::from_secs(60), Duration::from_secs(7 * 86400));
+    }
+}
+
+/// TLS towards Consul.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ConsulTls {
+    /// File with the certificate authorities of the agents; default is the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Certificate to show to the agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// Key of that certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Name the agents' certificate must carry; default is the host of the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+}

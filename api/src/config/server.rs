@@ -1,0 +1,142 @@
+//! Who the service is and where it listens.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Violations};
+use crate::Duration;
+
+/// Who this instance is, in the registry, in logs and in traces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Service {
+    /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
+    pub name: String,
+    /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Version, registered as the tag `version=<version>`.
+    #[serde(default)]
+    pub version: String,
+    /// Share of calls under weighted round-robin, 1 to 10000; registered in Meta as `weight`.
+    #[serde(default = "Service::default_weight")]
+    pub weight: u32,
+    /// More metadata for the registry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// What an instance without a weight counts for, as in Kratos.
+    pub const DEFAULT_WEIGHT: u32 = 100;
+
+    /// A service with this name and nothing else set.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), id: None, version: String::new(), weight: Self::DEFAULT_WEIGHT, metadata: BTreeMap::new() }
+    }
+
+    fn default_weight() -> u32 {
+        Self::DEFAULT_WEIGHT
+    }
+}
+
+impl Check for Service {
+    fn check(&self, v: &mut Violations) {
+        v.require(!self.name.is_empty(), "name", "must not be empty; callers look the service up by it");
+        v.require(self.id.as_deref() != Some(""), "id", "must not be empty; leave it out to have one made");
+        v.range("weight", self.weight, 1, 10_000);
+    }
+}
+
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Listener {
+    /// IP address and port to bind, such as `0.0.0.0:9001`.
+    pub listen: SocketAddr,
+    /// Host or `host:port` that callers are told. Default: the listen address, or this machine's first address if that is unspecified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+}
+
+impl From<SocketAddr> for Listener {
+    fn from(listen: SocketAddr) -> Self {
+        Self { listen, advertise: None }
+    }
+}
+
+/// The listeners of `user_info` and how they are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Server {
+    /// gRPC listener.
+    pub grpc: Listener,
+    /// HTTP listener; also serves the admin endpoints unless `admin` is set.
+    pub http: Listener,
+    /// Listener for /metrics, /healthz, /readyz and /config alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<Listener>,
+    /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
+    pub timeout: Duration,
+    /// Single-threaded workers, 0 to 256; 0 is one per CPU of the container's or machine's limit.
+    pub workers: u16,
+    /// Calls in flight on one gRPC connection, 1 to 65536.
+    pub max_concurrent_streams: u32,
+    /// Open connections of all listeners together, 1 to 1000000; more wait in the kernel's queue.
+    pub max_connections: u32,
+    /// On stop: how long to serve on after leaving the registry, so that callers notice.
+    pub drain_delay: Duration,
+    /// On stop: how long calls in flight may take after that.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            grpc: SocketAddr::from(([0, 0, 0, 0], 9001)).into(),
+            http: SocketAddr::from(([0, 0, 0, 0], 8001)).into(),
+            admin: None,
+            timeout: Duration::from_secs(1),
+            workers: 0,
+            max_concurrent_streams: 1024,
+            max_connections: 10_000,
+            drain_delay: Duration::from_secs(2),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Check for Server {
+    fn check(&self, v: &mut Violations) {
+        let admin = self.admin.as_ref().map(|l| ("admin.listen", l.listen));
+        let all = [Some(("grpc.listen", self.grpc.listen)), Some(("http.listen", self.http.listen)), admin];
+        let all: Vec<_> = all.into_iter().flatten().collect();
+        for (i, (field, address)) in all.iter().enumerate() {
+            let taken = all[..i].iter().find(|(_, other)| address.port() != 0 && other.port() == address.port());
+            v.require(
+                taken.is_none(),
+                field,
+                format_args!("port {} is also {}; give each listener its own", address.port(), taken.map_or("", |t| t.0)),
+            );
+        }
+        v.range("timeout", self.timeout, Duration::from_millis(1), Duration::from_secs(3600));
+        v.range("workers", self.workers, 0, 256);
+        v.range("maxConcurrentStreams", self.max_concurrent_streams, 1, 65_536);
+        v.range("maxConnections", self.max_connections, 1, 1_000_000);
+        v.range("drainDelay", self.drain_delay, Duration::default(), Duration::from_secs(600));
+        v.range("shutdownTimeout", self.shutdown_timeout, Duration::default(), Duration::from_secs(600));
+    }
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Tracing {
+    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`. Without it no trace is exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
+    pub otlp_endpoint: Option<String>,
+}

@@ -1,0 +1,187 @@
+//! The config file of `user_client`.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Check, CircuitBreaker, Consul, Listener, LoadBalancing, Log, LogFormat, OutlierEjection, Registry, Retries, Service, Tracing,
+    Violations,
+};
+use crate::Duration;
+
+/// The config file of `user_client`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct UserClientConfig {
+    /// Generation of the spec this file was made from; `/config` tells it back.
+    #[serde(default)]
+    pub generation: i64,
+    /// Who this instance is.
+    #[serde(default = "UserClientConfig::default_service")]
+    pub service: Service,
+    /// Listener for /metrics, /healthz, /readyz and /config.
+    #[serde(default = "UserClientConfig::default_admin")]
+    pub admin: Listener,
+    /// How instances of the service are found.
+    pub discovery: Discovery,
+    /// Registry to join, as `bbs.user.client`.
+    #[serde(default)]
+    pub registry: Registry,
+    /// Where traces go.
+    #[serde(default)]
+    pub tracing: Tracing,
+    /// How log lines look.
+    #[serde(default)]
+    pub log_format: LogFormat,
+    /// What may change while the client runs.
+    #[serde(default)]
+    pub live: UserClientLive,
+}
+
+/// How instances are found: exactly one of `consul`, `dns` and `addresses` is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Discovery {
+    /// Name of the service to call.
+    pub service: String,
+    /// Only instances of this version; default is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Asks Consul.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consul: Option<Consul>,
+    /// Asks the DNS, for the addresses of a headless Kubernetes Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// A fixed list of gRPC addresses, `host:port`, at most 1024.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+}
+
+/// A name whose addresses are the instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Dns {
+    /// The name.
+    pub host: String,
+    /// gRPC port of every instance.
+    pub port: u16,
+    /// Time between look-ups, 100ms to 1h.
+    #[serde(default = "Dns::default_interval")]
+    pub interval: Duration,
+}
+
+impl Dns {
+    fn default_interval() -> Duration {
+        Duration::from_secs(2)
+    }
+}
+
+/// What may change while `user_client` runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct UserClientLive {
+    /// Calls a second, 0 to 10000000; 0 is as fast as the replies come.
+    pub requests_per_second: u32,
+    /// Calls in flight at a time, 0 to 10000; 0 pauses the client.
+    pub concurrency: u16,
+    /// Users asked for, one after the other, 1 to 100000 ids.
+    pub user_ids: Vec<i64>,
+    /// Longest time a call may take, 1ms to 1h.
+    pub timeout: Duration,
+    /// Which instance gets the next call.
+    pub load_balancing: LoadBalancing,
+    /// Ejection of instances that fail or hang.
+    pub outlier_ejection: OutlierEjection,
+    /// Second tries.
+    pub retries: Retries,
+    /// Circuit breaker.
+    pub circuit_breaker: CircuitBreaker,
+    /// Logging.
+    pub log: Log,
+}
+
+impl Default for UserClientLive {
+    fn default() -> Self {
+        Self {
+            requests_per_second: 0,
+            concurrency: 1,
+            user_ids: vec![1],
+            timeout: Duration::from_secs(2),
+            load_balancing: LoadBalancing::default(),
+            outlier_ejection: OutlierEjection::default(),
+            retries: Retries::default(),
+            circuit_breaker: CircuitBreaker::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        Self { service: super::UserInfoConfig::SERVICE_NAME.to_owned(), version: None, consul: None, dns: None, addresses: Vec::new() }
+    }
+}
+
+impl UserClientConfig {
+    /// Name under which the client registers itself.
+    pub const SERVICE_NAME: &'static str = "bbs.user.client";
+
+    fn default_service() -> Service {
+        Service::named(Self::SERVICE_NAME)
+    }
+
+    fn default_admin() -> Listener {
+        SocketAddr::from(([0, 0, 0, 0], 8100)).into()
+    }
+}
+
+impl Check for UserClientConfig {
+    fn check(&self, v: &mut Violations) {
+        v.within("service", &self.service);
+        v.within("discovery", &self.discovery);
+        v.within("registry", &self.registry);
+        v.within("live", &self.live);
+    }
+}
+
+impl Check for Discovery {
+    fn check(&self, v: &mut Violations) {
+        let set = usize::from(self.consul.is_some()) + usize::from(self.dns.is_some()) + usize::from(!self.addresses.is_empty());
+        v.require(set == 1, "", "set exactly one of consul, dns and addresses");
+        v.require(!self.service.is_empty(), "service", "must not be empty");
+        v.require(self.addresses.len() <= 1024, "addresses", format_args!("{} addresses; at most 1024", self.addresses.len()));
+        for address in &self.addresses {
+            let ok = super::data::is_host_port(address);
+            v.require(ok, "addresses", format_args!("{address:?} is not host:port, such as 127.0.0.1:9001"));
+        }
+        if let Some(consul) = &self.consul {
+            v.within("consul", consul);
+        }
+        if let Some(dns) = &self.dns {
+            v.within("dns", dns);
+        }
+    }
+}
+
+impl Check for Dns {
+    fn check(&self, v: &mut Violations) {
+        v.require(!self.host.is_empty(), "host", "must not be empty");
+        v.require(self.port > 0, "port", "0 is no port; allowed is 1 to 65535");
+        v.range("interval", self.interval, Duration::from_millis(100), Duration::from_secs(3600));
+    }
+}
+
+impl Check for UserClientLive {
+    fn check(&self, v: &mut Violations) {
+        v.range("requestsPerSecond", self.requests_per_second, 0, 10_000_000);
+        v.range("concurrency", self.concurrency, 0, 10_000);
+        v.require((1..=100_000).contains(&self.user_ids.len()), "userIds", format_args!("{} ids; name 1 to 100000", self.user_ids.len()));
+        v.range("timeout", self.timeout, Duration::from_millis(1), Duration::from_secs(3600));
+        v.within("outlierEjection", &self.outlier_ejection);
+        v.within("retries", &self.retries);
+        v.within("circuitBreaker", &self.circuit_breaker);
+        v.within("log", &self.log);
+    }
+}

@@ -1,0 +1,86 @@
+//! How `user_client` is run.
+
+use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Image, rules};
+use crate::Duration;
+use crate::config::{CircuitBreaker, LoadBalancing, Log, LogFormat, OutlierEjection, Retries, UserClientLive};
+
+/// How `user_client` calls `user_info`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Client {
+    /// Whether there is a client at all.
+    pub enabled: bool,
+    /// Instances of `user_client`, 0 to 100.
+    #[schemars(range(max = 100))]
+    pub replicas: u32,
+    /// Image of its own; absent, the one of `user_info`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// Calls a second of each instance, 0 to 10000000; 0 is as fast as the replies come.
+    #[schemars(range(max = 10_000_000))]
+    pub requests_per_second: u32,
+    /// Calls in flight at a time, 0 to 10000; 0 pauses the client.
+    #[schemars(range(max = 10_000))]
+    pub concurrency: u16,
+    /// Users asked for, one after the other, 1 to 1000 ids.
+    #[schemars(length(min = 1, max = 1000))]
+    pub user_ids: Vec<i64>,
+    /// Longest time a call may take, 1ms to 1h.
+    #[schemars(extend("x-kubernetes-validations" = rules::span("1ms", "1h")))]
+    pub timeout: Duration,
+    /// Which instance gets the next call.
+    pub load_balancing: LoadBalancing,
+    /// Calls only instances of this version; absent, all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub version: Option<String>,
+    /// Ejection of instances that fail or hang.
+    pub outlier_ejection: OutlierEjection,
+    /// Second tries.
+    pub retries: Retries,
+    /// Circuit breaker.
+    pub circuit_breaker: CircuitBreaker,
+    /// Port for /metrics, /healthz, /readyz and /config, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
+    pub metrics_port: u16,
+    /// What is logged.
+    pub log: Log,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Environment variables, at most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub env: Vec<EnvVar>,
+    /// CPU and memory of a pod. Not used on a laptop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let live = UserClientLive::default();
+        Self {
+            enabled: true,
+            replicas: 1,
+            image: None,
+            requests_per_second: live.requests_per_second,
+            concurrency: live.concurrency,
+            user_ids: live.user_ids,
+            timeout: live.timeout,
+            load_balancing: live.load_balancing,
+            version: None,
+            outlier_ejection: live.outlier_ejection,
+            retries: live.retries,
+            circuit_breaker: live.circuit_breaker,
+            metrics_port: 8100,
+            log: live.log,
+            log_format: LogFormat::default(),
+            env: Vec::new(),
+            resources: None,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How `user_info` is run.
+
+use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+use crate::Duration;
+use crate::config::{self, Log, LogFormat};
+
+/// How `user_info` listens, logs and is run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = rules::all(&[
+    ("self.grpcPort != self.httpPort", "grpcPort and httpPort are the same; give each its own"),
+    ("!has(self.metricsPort) || (self.metricsPort != self.grpcPort && self.metricsPort != self.httpPort)",
+     "metricsPort is also grpcPort or httpPort; give it its own, or leave it out to have the metrics on httpPort"),
+])))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Server {
+    /// Port for gRPC, 1 to 65535. On a laptop the first instance has it, further ones have free ports.
+    #[schemars(range(min = 1, max = 65535))]
+    pub grpc_port: u16,
+    /// Port for HTTP, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
+    pub http_port: u16,
+    /// Port for /metrics, /healthz, /readyz and /config alone; absent, they are served on `httpPort`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub metrics_port: Option<u16>,
+    /// Weights of the instances under weighted round-robin, in their order, each 1 to 10000, at most 100. An instance without one has 100.
+    ///
+    /// Pods of a Deployment have no order: in a cluster the operator refuses a list that does not give all instances the same weight.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(range(min = 1, max = 10_000)))]
+    pub weights: Vec<u32>,
+    /// Version of the service, registered as the tag `version=<version>`.
+    #[schemars(length(max = 64))]
+    pub version: String,
+    /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
+    #[schemars(extend("x-kubernetes-validations" = rules::span("1ms", "1h")))]
+    pub timeout: Duration,
+    /// Single-threaded workers, 0 to 256; 0 is one for each CPU of the container's or machine's limit.
+    #[schemars(range(max = 256))]
+    pub workers: u16,
+    /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
+    #[schemars(extend("x-kubernetes-validations" = rules::span("0s", "10m")))]
+    pub drain_delay: Duration,
+    /// On stop: how long calls in flight may take after that, 0s to 10m.
+    #[schemars(extend("x-kubernetes-validations" = rules::span("0s", "10m")))]
+    pub shutdown_timeout: Duration,
+    /// What is logged. Changes live.
+    pub log: Log,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Environment variables, at most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub env: Vec<EnvVar>,
+    /// CPU and memory of a pod. Not used on a laptop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let server = config::Server::default();
+        Self {
+            grpc_port: server.grpc.listen.port(),
+            http_port: server.http.listen.port(),
+            metrics_port: None,
+            weights: Vec::new(),
+            version: String::new(),
+            timeout: server.timeout,
+            workers: server.workers,
+            drain_delay: server.drain_delay,
+            shutdown_timeout: server.shutdown_timeout,
+            log: Log::default(),
+            log_format: LogFormat::default(),
+            env: Vec::new(),
+            resources: None,
+        }
+    }
+}

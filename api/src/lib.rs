@@ -1,0 +1,11 @@
+//! What a person writes and what the services read: configuration types, one documented struct a subsystem, and (feature `crd`) the
+//! `UserInfoDeployment` resource with its rules and its rendering into service configurations.
+
+pub mod config;
+#[cfg(feature = "crd")]
+pub mod crd;
+mod duration;
+#[cfg(feature = "crd")]
+pub mod render;
+
+pub use duration::Duration;

@@ -1,0 +1,147 @@
+//! What a target knows that the spec does not.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::config::{Consul, Listener};
+use crate::crd::{AddonMode, SecretRef, UserInfoDeployment};
+
+/// What a target knows that the spec does not, the same for all instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Generation of the spec.
+    pub generation: i64,
+    /// Directory with the secrets, as `<secret>/<key>`.
+    pub secrets: PathBuf,
+    /// Where the users are if no MySQL is used.
+    pub sqlite: PathBuf,
+    /// `host:port` of the managed Consul or of what stands in for it; none where there is neither.
+    pub consul: Option<String>,
+    /// The managed MySQL; none where SQLite stands in for it.
+    pub mysql: Option<ManagedStore>,
+    /// The managed Redis; none where memory stands in for it.
+    pub redis: Option<ManagedStore>,
+    /// Where `user_client` finds instances without a registry.
+    pub peers: Peers,
+    /// When the faults of the spec were set; `expireAfter` counts from it.
+    pub faults_since: SystemTime,
+}
+
+/// A store that is installed with the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedStore {
+    /// `host:port`.
+    pub address: String,
+    /// Secret with its password, under the key `password`, unless the spec names another.
+    pub secret: String,
+}
+
+/// Where instances are found without a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peers {
+    /// A name whose addresses are the instances.
+    Dns(String),
+    /// Their gRPC addresses, `host:port`.
+    Addresses(Vec<String>),
+}
+
+/// What is one instance's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Place in the list of weights, from 0; none where instances have no order.
+    pub index: Option<usize>,
+    /// Identity in the registry; none to have the instance make one.
+    pub id: Option<String>,
+    /// gRPC listener.
+    pub grpc: Listener,
+    /// HTTP listener.
+    pub http: Listener,
+    /// Listener of the admin endpoints if they are not on `http`.
+    pub admin: Option<Listener>,
+}
+
+/// What is one client's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientInstance {
+    /// Identity in the registry; none to have the client make one.
+    pub id: Option<String>,
+    /// Listener of the admin endpoints.
+    pub admin: Listener,
+}
+
+impl Target {
+    /// A namespace of a Kubernetes cluster, with the names of objects that the operator gives.
+    pub fn cluster(resource: &UserInfoDeployment, faults_since: SystemTime) -> Self {
+        let name = resource.metadata.name.as_deref().unwrap_or_default();
+        let store = |kind: &str, port: u16| ManagedStore { address: format!("{name}-{kind}:{port}"), secret: format!("{name}-{kind}") };
+        Self {
+            generation: resource.metadata.generation.unwrap_or_default(),
+            secrets: PathBuf::from("/etc/user-info/secrets"),
+            sqlite: PathBuf::from("/var/lib/user-info/users.db"),
+            consul: Some(format!("{name}-consul:8500")),
+            mysql: Some(store("mysql", 3306)),
+            redis: Some(store("redis", 6379)),
+            peers: Peers::Dns(format!("{name}-user-info-peers")),
+            faults_since,
+        }
+    }
+
+    /// Processes on this machine, with stand-ins for what would be installed: an SQLite file in `dir`, memory, and the registry at `consul`.
+    pub fn local(dir: &Path, secrets: &Path, consul: &str, peers: Vec<String>, generation: i64, faults_since: SystemTime) -> Self {
+        Self {
+            generation,
+            secrets: secrets.to_owned(),
+            sqlite: dir.join("users.db"),
+            consul: Some(consul.to_owned()),
+            mysql: None,
+            redis: None,
+            peers: Peers::Addresses(peers),
+            faults_since,
+        }
+    }
+
+    /// The file that holds what `secret` names, under `usual_key` unless it names another.
+    pub fn secret_file(&self, secret: &SecretRef, usual_key: &str) -> PathBuf {
+        self.secrets.join(&secret.name).join(secret.key.as_deref().unwrap_or(usual_key))
+    }
+
+    /// How Consul is reached, if there is one.
+    pub(super) fn registry(&self, resource: &UserInfoDeployment) -> Option<Consul> {
+        let consul = &resource.spec.addons.consul;
+        match (consul.mode, &consul.external) {
+            (AddonMode::Managed, _) => self.consul.as_ref().map(|address| Consul { addresses: vec![address.clone()], ..Consul::default() }),
+            (AddonMode::External, Some(external)) => Some(Consul {
+                addresses: external.address.split(',').map(str::to_owned).collect(),
+                token_file: external.secret_ref.as_ref().map(|secret| self.secret_file(secret, "token")),
+                ..Consul::default()
+            }),
+            (AddonMode::External, None) | (AddonMode::Disabled, _) => None,
+        }
+    }
+}
+
+impl Instance {
+    /// A pod: the ports of the spec on all of its addresses.
+    pub fn pod(resource: &UserInfoDeployment) -> Self {
+        let server = &resource.spec.server;
+        Self {
+            index: None,
+            id: None,
+            grpc: everywhere(server.grpc_port),
+            http: everywhere(server.http_port),
+            admin: server.metrics_port.map(everywhere),
+        }
+    }
+}
+
+impl ClientInstance {
+    /// A pod: the port of the spec on all of its addresses.
+    pub fn pod(resource: &UserInfoDeployment) -> Self {
+        Self { id: None, admin: everywhere(resource.spec.client.metrics_port) }
+    }
+}
+
+fn everywhere(port: u16) -> Listener {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into()
+}

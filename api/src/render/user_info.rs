@@ -1,0 +1,91 @@
+//! The config file of `user_info`.
+
+use super::{Instance, Target};
+use crate::config::{FaultInjection, MySql, Redis, Registry, Server, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views};
+use crate::crd::{self, StoreMode, UserInfoDeployment};
+
+/// The config file of one instance of `user_info`.
+pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> UserInfoConfig {
+    let spec = &resource.spec;
+    UserInfoConfig {
+        generation: target.generation,
+        service: Service {
+            id: instance.id.clone(),
+            version: spec.server.version.clone(),
+            weight: weight(&spec.server, instance.index),
+            ..Service::named(UserInfoConfig::SERVICE_NAME)
+        },
+        server: Server {
+            grpc: instance.grpc.clone(),
+            http: instance.http.clone(),
+            admin: instance.admin.clone(),
+            timeout: spec.server.timeout,
+            workers: spec.server.workers,
+            drain_delay: spec.server.drain_delay,
+            shutdown_timeout: spec.server.shutdown_timeout,
+            ..Server::default()
+        },
+        users: users(&spec.data.mysql, target),
+        views: views(&spec.data.redis, target),
+        registry: Registry { consul: target.registry(resource) },
+        tracing: spec.tracing.clone(),
+        log_format: spec.server.log_format,
+        live: UserInfoLive {
+            rate_limiter: spec.rate_limiter.clone(),
+            fault_injection: spec.fault_injection.as_ref().map(|faults| fault_injection(faults, target)),
+            log: spec.server.log.clone(),
+        },
+    }
+}
+
+/// The weight of the instance at `index`; without an order all have the first one.
+fn weight(server: &crd::Server, index: Option<usize>) -> u32 {
+    server.weights.get(index.unwrap_or(0)).copied().unwrap_or(Service::DEFAULT_WEIGHT)
+}
+
+fn users(mysql: &crd::MySql, target: &Target) -> Users {
+    let password = mysql.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
+    let (address, password_file) = match (mysql.mode, &target.mysql, &mysql.address) {
+        (StoreMode::Managed, Some(managed), _) => {
+            let own = || target.secrets.join(&managed.secret).join("password");
+            (managed.address.clone(), Some(password.unwrap_or_else(own)))
+        }
+        (StoreMode::External, _, Some(address)) => (address.clone(), password),
+        _ => return Users { sqlite: Some(Sqlite { path: target.sqlite.clone() }), ..Users::default() },
+    };
+    let mysql = MySql {
+        address,
+        database: mysql.database.clone(),
+        username: mysql.username.clone(),
+        password_file,
+        ca_file: mysql.ca_secret_ref.as_ref().map(|secret| target.secret_file(secret, "ca.crt")),
+        connections: mysql.connections,
+    };
+    Users { mysql: Some(mysql), ..Users::default() }
+}
+
+fn views(redis: &crd::Redis, target: &Target) -> Views {
+    let password = redis.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
+    let (address, password_file) = match (redis.mode, &target.redis, &redis.address) {
+        (StoreMode::Managed, Some(managed), _) => {
+            let own = || target.secrets.join(&managed.secret).join("password");
+            (managed.address.clone(), Some(password.unwrap_or_else(own)))
+        }
+        (StoreMode::External, _, Some(address)) => (address.clone(), password),
+        _ => return Views { memory: true, ..Views::default() },
+    };
+    let redis = Redis { address, database: redis.database, username: redis.username.clone(), password_file };
+    Views { redis: Some(redis), ..Views::default() }
+}
+
+fn fault_injection(faults: &crd::FaultInjection, target: &Target) -> FaultInjection {
+    FaultInjection {
+        enabled: faults.enabled,
+        delay: faults.delay.clone(),
+        abort: faults.abort.clone(),
+        expires_at: faults
+            .expire_after
+            .and_then(|after| target.faults_since.checked_add(after.get()))
+            .map(|end| humantime::format_rfc3339_millis(end).to_string()),
+    }
+}
