@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS user_info (
+    id INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL DEFAULT '',
+    email TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL DEFAULT '',
+    tel TEXT NOT NULL DEFAULT ''
+);

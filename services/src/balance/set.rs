@@ -1,0 +1,188 @@
+//! All instances that discovery knows, and the rotation of those that get calls.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::time::Instant;
+use user_info_api::config::OutlierEjection;
+
+use super::eject::{Record, may_eject};
+use super::{InstanceMetrics, Link, LinkState, Node, wrr};
+
+/// An instance, as discovery gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// `host:port` of gRPC.
+    pub address: String,
+    /// Share of the calls under weighted round-robin.
+    pub weight: u32,
+}
+
+/// Tells a [`NodeSet`] that the state of a link has changed.
+#[derive(Debug, Clone, Default)]
+pub struct Staleness(Arc<AtomicBool>);
+
+impl Staleness {
+    /// The rotation is to be made anew before the next pick.
+    pub fn mark(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn clear(&self) -> bool {
+        // Mostly false: a load leaves the cache line shared.
+        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// Nodes to pick from.
+#[derive(Debug)]
+pub struct Rotation<L> {
+    /// The nodes, in the order of discovery.
+    pub nodes: Vec<Arc<Node<L>>>,
+    /// Whether none of them is connected, nor about to be: a call will fail at once, and so will another.
+    pub hopeless: bool,
+    /// When an ejected node returns.
+    until: Option<Instant>,
+}
+
+/// A node and what the set notes about it.
+struct Member<L> {
+    node: Arc<Node<L>>,
+    record: Record,
+}
+
+/// All instances that discovery knows. Nodes are kept by address, so that their state outlives updates.
+pub struct NodeSet<L> {
+    connect: Box<dyn Fn(&str) -> L + Send + Sync>,
+    metrics: InstanceMetrics,
+    settings: ArcSwap<OutlierEjection>,
+    members: Mutex<Vec<Member<L>>>,
+    rotation: ArcSwap<Rotation<L>>,
+    stale: Staleness,
+}
+
+impl<L> fmt::Debug for NodeSet<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeSet").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<L: Link> NodeSet<L> {
+    /// An empty set. `connect` makes the link to a new node's address; the links mark `stale` when their state changes.
+    pub fn new(
+        settings: OutlierEjection,
+        metrics: InstanceMetrics,
+        stale: Staleness,
+        connect: impl Fn(&str) -> L + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            connect: Box::new(connect),
+            metrics,
+            settings: ArcSwap::from_pointee(settings),
+            members: Mutex::new(Vec::new()),
+            rotation: ArcSwap::from_pointee(Rotation { nodes: Vec::new(), hopeless: true, until: None }),
+            stale,
+        }
+    }
+
+    /// Changes the rules of ejection. With ejection off, all that are out return.
+    pub fn configure(&self, settings: OutlierEjection) {
+        let mut members = self.lock();
+        if !settings.enabled {
+            members.iter_mut().for_each(|m| m.record = Record::default());
+        }
+        self.settings.store(Arc::new(settings));
+        self.stale.mark();
+    }
+
+    /// Takes over what discovery found: known addresses keep their node, new ones get one, the others are dropped.
+    pub fn update(&self, instances: &[Instance], now: Instant) {
+        let mut members = self.lock();
+        let mut old: HashMap<String, Member<L>> = members.drain(..).map(|m| (m.node.address().to_owned(), m)).collect();
+        for instance in instances {
+            let known = old.remove(&instance.address);
+            if known.is_none() && members.iter().any(|m: &Member<L>| m.node.address() == instance.address) {
+                continue;
+            }
+            let member = known.unwrap_or_else(|| self.member(instance, now));
+            member.node.set_weight(instance.weight);
+            members.push(member);
+        }
+        for (address, gone) in old {
+            gone.node.meter.retire();
+            self.metrics.remove(&address);
+        }
+        self.metrics.known.set(i64::try_from(members.len()).unwrap_or(i64::MAX));
+        self.rebuild(&members, now);
+    }
+
+    fn member(&self, instance: &Instance, now: Instant) -> Member<L> {
+        let address = &instance.address;
+        let node = Node::new(address, instance.weight, (self.connect)(address), self.metrics.instance(address), now);
+        Member { node: Arc::new(node), record: Record::default() }
+    }
+
+    /// The nodes that may be picked now. Empty only if none is known.
+    pub fn rotation(&self, now: Instant) -> Guard<Arc<Rotation<L>>> {
+        let rotation = self.rotation.load();
+        let expired = rotation.until.is_some_and(|until| until <= now);
+        if !self.stale.clear() && !expired {
+            return rotation;
+        }
+        drop(rotation);
+        self.rebuild(&self.lock(), now);
+        self.rotation.load()
+    }
+
+    /// All nodes that discovery knows, each with whether it is in the rotation now.
+    pub fn all(&self, now: Instant) -> Vec<(Arc<Node<L>>, bool)> {
+        let healthy = |m: &Member<L>| m.node.link().state() == LinkState::Up && m.record.out_until(now).is_none();
+        self.lock().iter().map(|m| (Arc::clone(&m.node), healthy(m))).collect()
+    }
+
+    /// Takes note of the `failures` in a row that `node` has now; takes it out if they are too many and enough others remain.
+    pub fn failed(&self, node: &Node<L>, failures: u32, now: Instant) {
+        let settings = self.settings.load();
+        if !settings.enabled || failures < settings.consecutive_failures {
+            return;
+        }
+        let mut members = self.lock();
+        let out = members.iter().filter(|m| m.record.out_until(now).is_some()).count();
+        let may = may_eject(&settings, members.len(), out);
+        let member = members.iter_mut().find(|m| std::ptr::eq(&*m.node, node) && m.record.out_until(now).is_none());
+        if let Some(member) = member.filter(|_| may) {
+            member.record = member.record.eject(&settings, now);
+            member.node.absolve();
+            member.node.link().suspect();
+            self.metrics.ejections.inc();
+            self.rebuild(&members, now);
+            tracing::warn!(instance = node.address(), failures, "instance ejected");
+        }
+    }
+
+    /// Makes the rotation: the nodes that are up and not ejected; if there are none, all that may still answer; if none, all.
+    fn rebuild(&self, members: &[Member<L>], now: Instant) {
+        let select =
+            |wanted: &dyn Fn(&Member<L>) -> bool| -> Vec<_> { members.iter().filter(|m| wanted(m)).map(|m| Arc::clone(&m.node)).collect() };
+        let mut nodes = select(&|m| m.node.link().state() == LinkState::Up && m.record.out_until(now).is_none());
+        self.metrics.in_rotation.set(i64::try_from(nodes.len()).unwrap_or(i64::MAX));
+        if nodes.is_empty() {
+            nodes = select(&|m| m.node.link().state() != LinkState::Down);
+        }
+        let hopeless = nodes.is_empty();
+        if hopeless {
+            nodes = select(&|_| true);
+        }
+        wrr::settle(&nodes);
+        let until = members.iter().filter_map(|m| m.record.out_until(now)).min();
+        self.rotation.store(Arc::new(Rotation { nodes, hopeless, until }));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Member<L>>> {
+        // Every change of the list is complete, whatever panics after it.
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,55 @@
+//! Calls the user-info service over and over, and says how it goes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use user_info_api::config::{LogLevel, UserClientConfig};
+use user_info_services::client::{self, ClientError, Options};
+use user_info_services::config::EXIT_CONFIG;
+use user_info_services::{signals, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_CONFIG.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let config = match options.load() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return EXIT_CONFIG.into();
+        }
+    };
+    // One call says all it has to say on standard output.
+    let level = if options.once { LogLevel::Error } else { config.live.log.level };
+    telemetry::init(config.log_format, level);
+    // All calls run on one thread: for tiny messages that is cheaper than handing them from thread to thread.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(start(&options, config)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn start(options: &Options, config: UserClientConfig) -> Result<ExitCode, ClientError> {
+    if options.once {
+        return Ok(ExitCode::from(u8::from(!client::once(&config).await?)));
+    }
+    let stop = async { signals::stop(options.stop_with_stdin).await.unwrap_or("no signals") };
+    client::run(options, config, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fail(error: &ClientError) -> ExitCode {
+    eprintln!("{error}");
+    error.exit_code().into()
+}

@@ -1,0 +1,212 @@
+//! The whole program: finds the instances, calls them, serves the admin endpoints, and stops in order.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use prometheus::Registry;
+use prometheus::process_collector::ProcessCollector;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tower::ServiceExt;
+use user_info_api::config::{UserClientConfig, UserClientLive};
+
+use super::options::Options;
+use super::report::{Reply, Reporter, Tally, write_line};
+use super::runner::{Runner, call};
+use super::stack::ClientStack;
+use crate::balance::Instance;
+use crate::config::EXIT_CONFIG;
+use crate::registry::host::advertised;
+use crate::registry::{self, Discovered, DiscoveryMetrics, SetupError, discover};
+use crate::reload::Live;
+use crate::server::admin::Admin;
+use crate::server::readiness::{Part, Readiness};
+use crate::server::registration::{Registration, RegistrationError};
+use crate::server::{BindError, bind};
+use crate::{Error, telemetry};
+
+/// Why the client cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The settings of discovery cannot be used.
+    #[error(transparent)]
+    Discovery(#[from] SetupError),
+    /// The settings of the registry cannot be used.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The admin listener cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Two metrics have the same name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The system refuses something.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}
+
+impl ClientError {
+    /// Exit code: 64 if the configuration has to be changed, 69 (`EX_UNAVAILABLE`) if something is missing that may come.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Discovery(_) | Self::Registration(_) => EXIT_CONFIG,
+            Self::Bind(_) | Self::Metrics(_) | Self::System(_) => 69,
+        }
+    }
+}
+
+/// Makes one call and prints how it ended, as JSON: the reply, or `{"code", "reason", "message", "metadata"}`. Says whether it succeeded.
+///
+/// # Errors
+/// If the client cannot start.
+pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
+    let registry = Registry::new();
+    let stack = ClientStack::new(&config.live, &registry)?;
+    let (mut found, _task) = discover(&config.discovery, DiscoveryMetrics::new(&registry)?)?;
+    let waiting = found.wait_for(|d| !d.instances.is_empty());
+    // Without any the call itself says so.
+    let _ = timeout(config.live.timeout.get(), waiting).await;
+    update(&stack, &found.borrow());
+    let user = config.live.user_ids.first().copied().unwrap_or_default();
+    let result = stack.service().oneshot(call(user, config.live.timeout.get(), false)).await;
+    write_line(
+        &match &result {
+            Ok(reply) => serde_json::to_string(&Reply::from(reply)),
+            Err(error) => serde_json::to_string(error),
+        }
+        .unwrap_or_default(),
+    );
+    Ok(result.is_ok())
+}
+
+/// Calls the service until `stop`, then waits for the calls in flight and leaves the registry.
+///
+/// # Errors
+/// If the client cannot start; then nothing has been called.
+pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), ClientError> {
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    let stack = ClientStack::new(&config.live, &registry)?;
+    let live = Arc::new(Live::new(config.clone(), &registry)?);
+    let readiness = Readiness::default();
+
+    // A client without a config file stands alone: it has no port of its own.
+    let registration = if options.config.is_some() {
+        let listener = bind("admin.listen", config.admin.listen)?;
+        let address = advertised(&config.admin, listener.local_addr()?);
+        let instance = registry::Instance::new(&config.service, vec![format!("http://{address}")]);
+        let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?
+    } else {
+        Registration::default()
+    };
+
+    let (found, _task) = discover(&config.discovery, DiscoveryMetrics::new(&registry)?)?;
+    readiness.add(discovery_part(found.clone()));
+    let (settings, followed) = watch::channel(Arc::new(config.live.clone()));
+    let output = options.output();
+    let tally = Arc::new(Tally::new(options.verbose.then_some(output)));
+    let reporter = Reporter {
+        tally: Arc::clone(&tally),
+        nodes: Arc::clone(&stack.nodes),
+        breaker: stack.breaker.clone(),
+        live: followed.clone(),
+        output,
+    };
+    let runner = Runner::new(stack.service(), followed, tally, config.tracing.otlp_endpoint.is_some());
+    tracing::info!(service = config.discovery.service, generation = config.generation, "calling");
+
+    let (finish, told_to_finish) = oneshot::channel();
+    let calling = tokio::spawn(begin(stack.clone(), found.clone(), runner, async {
+        let _ = told_to_finish.await;
+    }));
+    let background = async {
+        let apply = |config: &UserClientConfig| {
+            let mut config = config.clone();
+            options.amend(&mut config);
+            put_in_force(&stack, &config.live, &settings);
+        };
+        let reload = async {
+            match &options.config {
+                Some(path) => live.follow(path, apply).await,
+                None => std::future::pending().await,
+            }
+        };
+        let report = async { if options.verbose { std::future::pending().await } else { reporter.run().await } };
+        tokio::join!(reload, report, follow(&stack, found.clone()));
+    };
+    let why = tokio::select! {
+        why = stop => why,
+        () = background => "the background tasks ended",
+    };
+    tracing::info!(why, "stopping");
+    readiness.drain();
+    let _ = finish.send(());
+    let limit = settings.borrow().timeout.get();
+    let (calls, ()) = tokio::join!(timeout(limit, calling), registration.leave());
+    if calls.is_err() {
+        tracing::warn!(?limit, "calls still in flight are cut off");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the first instance, so that a client started together with the service does not begin with errors, then calls.
+async fn begin<S>(stack: ClientStack, mut found: watch::Receiver<Discovered>, runner: Runner<S>, finish: impl Future<Output = ()>)
+where
+    S: tower::Service<crate::Call<user_info_proto::GetUserInfoRequest>, Response = user_info_proto::GetUserInfoReply, Error = Error>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    let mut finish = std::pin::pin!(finish);
+    tokio::select! {
+        () = &mut finish => return,
+        first = found.wait_for(|d| !d.instances.is_empty()) => if let Ok(found) = first {
+            update(&stack, &found);
+        }
+    }
+    runner.run(finish).await;
+}
+
+fn put_in_force(stack: &ClientStack, live: &UserClientLive, settings: &watch::Sender<Arc<UserClientLive>>) {
+    stack.apply(live);
+    telemetry::set_level(live.log.level);
+    settings.send_replace(Arc::new(live.clone()));
+}
+
+/// Gives the stack each new list of instances.
+async fn follow(stack: &ClientStack, mut found: watch::Receiver<Discovered>) {
+    let mut last = None;
+    loop {
+        let instances = Arc::clone(&found.borrow_and_update().instances);
+        if last.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &instances)) {
+            update(stack, &found.borrow());
+            last = Some(instances);
+        }
+        if found.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+fn update(stack: &ClientStack, found: &Discovered) {
+    let instances: Vec<_> = found.instances.iter().map(|n| Instance { address: n.address.clone(), weight: n.weight }).collect();
+    stack.nodes.update(&instances, Instant::now());
+}
+
+fn discovery_part(found: watch::Receiver<Discovered>) -> impl Fn() -> Part + Send + Sync {
+    move || {
+        let found = found.borrow();
+        let known = found.instances.len();
+        let message = match &found.problem {
+            Some(problem) => format!("{known} instances; {problem}"),
+            None if known == 0 => "no instance found yet".to_owned(),
+            None => format!("{known} instances"),
+        };
+        Part { name: "discovery", ok: known > 0 && found.problem.is_none(), required: false, message }
+    }
+}

@@ -1,0 +1,148 @@
+//! The calling loop: as many workers as calls may be in flight, paced by a rate, both of which may change at any time.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tower::{Service, ServiceExt};
+use user_info_api::config::{UserClientConfig, UserClientLive};
+use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
+
+use super::pacer::Pacer;
+use super::report::Tally;
+use crate::middleware::trace::{TRACEPARENT, TraceContext};
+use crate::{Call, Error, Kind};
+
+/// Header by which a Kratos service knows its caller.
+const CALLER: HeaderName = HeaderName::from_static("x-md-service-name");
+
+/// After an error that cost no time at all (a breaker's refusal, no instance) a worker without a rate waits this long: the loop would
+/// otherwise only heat the processor.
+const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(1);
+
+/// Wakes the runtime's timer often enough that the timeout of a call is never the next event: arming that would cost a system call.
+const TICK: Duration = Duration::from_millis(25);
+
+/// A `GetUserInfo` call as this program makes it: with its name, a trace of its own, and a deadline.
+pub fn call(user_id: i64, timeout: Duration, sampled: bool) -> Call<GetUserInfoRequest> {
+    let mut call = Call::new(Kind::Grpc, GET_USER_INFO, GetUserInfoRequest { user_id });
+    call.deadline = Some(call.received + timeout);
+    call.metadata = HeaderMap::with_capacity(2);
+    call.metadata.insert(CALLER, HeaderValue::from_static(UserClientConfig::SERVICE_NAME));
+    if let Some(context) = TraceContext::root(sampled).header() {
+        call.metadata.insert(HeaderName::from_static(TRACEPARENT), context);
+    }
+    call
+}
+
+/// Calls a service over and over.
+#[derive(Debug)]
+pub struct Runner<S> {
+    service: S,
+    live: watch::Receiver<Arc<UserClientLive>>,
+    tally: Arc<Tally>,
+    sampled: bool,
+}
+
+/// What the workers share.
+#[derive(Debug)]
+struct Floor {
+    permits: Semaphore,
+    turns: AtomicUsize,
+    tally: Arc<Tally>,
+    sampled: bool,
+}
+
+/// What the workers are told; none means to stop.
+type Orders = Option<Arc<UserClientLive>>;
+
+impl<S> Runner<S>
+where
+    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    /// Calls `service` as `live` says, and counts into `tally`. `sampled` marks the calls' traces as recorded.
+    pub const fn new(service: S, live: watch::Receiver<Arc<UserClientLive>>, tally: Arc<Tally>, sampled: bool) -> Self {
+        Self { service, live, tally, sampled }
+    }
+
+    /// Runs until `shutdown`, then waits for the calls in flight.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        let floor = Floor { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), sampled: self.sampled };
+        let floor = Arc::new(floor);
+        let live = Arc::clone(&self.live.borrow_and_update());
+        let mut pacer = Pacer::new(live.requests_per_second, Instant::now());
+        let (orders, _) = watch::channel(Some(live));
+        let (mut workers, mut running) = (JoinSet::new(), BTreeSet::new());
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            self.fill(&mut workers, &mut running, &orders, &floor);
+            let now = Instant::now();
+            floor.permits.add_permits(pacer.due(floor.permits.available_permits(), now));
+            let look = pacer.next(now).map_or(now + TICK, |next| next.min(now + TICK));
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = sleep_until(look) => {}
+                Ok(()) = self.live.changed() => {
+                    let live = Arc::clone(&self.live.borrow_and_update());
+                    if live.requests_per_second != pacer.rate() {
+                        floor.permits.forget_permits(Semaphore::MAX_PERMITS);
+                        pacer = Pacer::new(live.requests_per_second, Instant::now());
+                    }
+                    orders.send_replace(Some(live));
+                }
+                Some(ended) = workers.join_next() => {
+                    if let Ok(index) = ended {
+                        running.remove(&index);
+                    }
+                }
+            }
+        }
+        orders.send_replace(None);
+        while workers.join_next().await.is_some() {}
+    }
+
+    /// Starts the workers that are missing.
+    fn fill(&self, workers: &mut JoinSet<usize>, running: &mut BTreeSet<usize>, orders: &watch::Sender<Orders>, floor: &Arc<Floor>) {
+        let wanted = orders.borrow().as_ref().map_or(0, |live| usize::from(live.concurrency));
+        if running.len() >= wanted {
+            return;
+        }
+        for index in (0..wanted).filter(|i| !running.contains(i)).collect::<Vec<_>>() {
+            running.insert(index);
+            workers.spawn(work(index, self.service.clone(), orders.subscribe(), Arc::clone(floor)));
+        }
+    }
+}
+
+/// Makes one call after the other while there is a place for worker `index`; returns the index.
+async fn work<S>(index: usize, service: S, mut orders: watch::Receiver<Orders>, floor: Arc<Floor>) -> usize
+where
+    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    loop {
+        let Some(live) = orders.borrow_and_update().clone().filter(|live| index < usize::from(live.concurrency)) else { return index };
+        let paced = live.requests_per_second > 0;
+        if paced {
+            tokio::select! {
+                permit = floor.permits.acquire() => permit.map_or((), tokio::sync::SemaphorePermit::forget),
+                _ = orders.changed() => continue,
+            }
+        }
+        let user = live.user_ids[floor.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
+        let call = call(user, live.timeout.get(), floor.sampled);
+        let begun = call.received;
+        let result = service.clone().oneshot(call).await;
+        floor.tally.record(user, &result, begun.elapsed());
+        if !paced && result.is_err_and(|e| e == Error::CIRCUITBREAKER || e == Error::NO_AVAILABLE_NODE) {
+            sleep(PAUSE_AFTER_REFUSAL).await;
+        }
+        // A reply that was there at once must not keep the others from running.
+        tokio::task::consume_budget().await;
+    }
+}

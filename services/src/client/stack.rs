@@ -1,0 +1,63 @@
+//! The client's pipeline, outermost first, on one screen.
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use tower::{Service, ServiceBuilder};
+use user_info_api::config::UserClientLive;
+use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
+
+use super::connection::Connection;
+use super::transport::GetUserInfo;
+use crate::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
+use crate::middleware::breaker::{BreakerLayer, BreakerMetrics};
+use crate::middleware::metrics::{CallMetrics, MetricsLayer};
+use crate::{Call, Error};
+
+/// Everything a call passes on its way out.
+#[derive(Debug, Clone)]
+pub struct ClientStack {
+    /// Counts and times every call, those included that the breaker refuses.
+    pub metrics: MetricsLayer,
+    /// Refuses calls while the service fails.
+    pub breaker: BreakerLayer,
+    /// Picks an instance, and another one if the first did not begin the call or, within the budget, failed.
+    pub balance: Balance<GetUserInfoRequest, GetUserInfo>,
+    /// The instances, with a connection each.
+    pub nodes: Arc<NodeSet<Connection>>,
+}
+
+impl ClientStack {
+    /// Builds the pipeline with these settings and registers its metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(live: &UserClientLive, registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = CallMetrics::new(registry, "bbs_user_client", &[GET_USER_INFO])?;
+        let stale = Staleness::default();
+        let links = stale.clone();
+        let connect = move |address: &str| Connection::open(address, links.clone());
+        let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry)?, stale, connect);
+        let nodes = Arc::new(nodes);
+        Ok(Self {
+            metrics: MetricsLayer::new(Arc::new(metrics)),
+            breaker: BreakerLayer::new(live.circuit_breaker.clone(), BreakerMetrics::new(registry)?),
+            balance: Balance::new(Arc::clone(&nodes), GetUserInfo, live.load_balancing, live.retries.clone()),
+            nodes,
+        })
+    }
+
+    /// The pipeline as one service.
+    pub fn service(
+        &self,
+    ) -> impl Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + use<> {
+        ServiceBuilder::new().layer(self.metrics.clone()).layer(self.breaker.clone()).service(self.balance.clone())
+    }
+
+    /// Puts live settings in force.
+    pub fn apply(&self, live: &UserClientLive) {
+        self.breaker.configure(&live.circuit_breaker);
+        self.balance.configure(live.load_balancing, live.retries.clone());
+        self.nodes.configure(live.outlier_ejection.clone());
+    }
+}

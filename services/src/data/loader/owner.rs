@@ -1,0 +1,193 @@
+//! The task that owns one connection: takes batches, runs them, and replaces the connection when it breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::IntCounter;
+use tokio::time::timeout;
+
+use super::bound::Bound;
+use super::queue::{Lease, Queue, Request};
+use super::{Answer, Backend, CONNECT_BOUND, ConnectError, LoadError, ReadError};
+
+/// Pauses before a new attempt to connect: doubled each time, from the first to the last, of which a random half to all is waited.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Opens a connection within [`CONNECT_BOUND`].
+pub(super) async fn connect<B: Backend>(backend: &B, store: &str) -> Result<B::Connection, ConnectError> {
+    let late = || ConnectError::Unreachable(format!("{store}: no answer within {CONNECT_BOUND:?}"));
+    timeout(CONNECT_BOUND, backend.connect()).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// An open connection, counted as such.
+type Open<B> = (<B as Backend>::Connection, Lease<<B as Backend>::Key, <B as Backend>::Value>);
+
+/// How a query ended that gave no answers.
+enum Failure {
+    /// The store refused it; the connection stays.
+    Refused(String),
+    /// The connection broke, and a new one could not be had or broke as well.
+    Lost(String),
+    /// It took too long.
+    Timeout,
+}
+
+/// Why the owner stopped serving.
+enum End {
+    /// All handles are gone.
+    Closed,
+    /// The connection is.
+    Lost,
+}
+
+pub(super) struct Owner<B: Backend> {
+    id: usize,
+    backend: Arc<B>,
+    queue: Arc<Queue<B::Key, B::Value>>,
+    bound: Bound,
+    /// Whether the last query failed.
+    failing: bool,
+    // Buffers of a batch, kept to be filled again.
+    batch: Vec<Request<B::Key, B::Value>>,
+    keys: Vec<B::Key>,
+    answers: Vec<Answer<B::Value>>,
+}
+
+impl<B: Backend> Owner<B> {
+    pub(super) fn new(id: usize, backend: Arc<B>, queue: Arc<Queue<B::Key, B::Value>>) -> Self {
+        let bound = Bound::new(B::BATCH_BOUND);
+        Self { id, backend, queue, bound, failing: true, batch: Vec::new(), keys: Vec::new(), answers: Vec::new() }
+    }
+
+    /// Serves until the queue is closed, beginning with the connection `open` if there is one.
+    pub(super) async fn run(mut self, mut open: Option<Open<B>>) {
+        let mut first = self.id > 0 && open.is_none();
+        loop {
+            let (mut connection, lease) = match open.take() {
+                Some(open) => open,
+                // The first attempt of a further connection need not wait; that of the connection 0 was made when the loader was opened.
+                None => match self.reconnect(std::mem::take(&mut first)).await {
+                    Some(connection) => (connection, Lease::open(&self.queue)),
+                    None => return,
+                },
+            };
+            let end = self.serve(&mut connection).await;
+            drop(lease);
+            if let End::Closed = end {
+                return;
+            }
+        }
+    }
+
+    /// Connects, however many attempts it takes. `None` when the queue is closed.
+    async fn reconnect(&mut self, first: bool) -> Option<B::Connection> {
+        let mut pause = BACKOFF.0;
+        if !first {
+            backoff(&mut pause).await;
+        }
+        while !self.queue.is_closed() {
+            match connect(&*self.backend, self.queue.store()).await {
+                Ok(connection) => {
+                    if !first {
+                        self.queue.metrics.reconnects.inc();
+                    }
+                    self.queue.recovered();
+                    return Some(connection);
+                }
+                Err(error) => self.queue.report(&error.to_string()),
+            }
+            backoff(&mut pause).await;
+        }
+        None
+    }
+
+    /// Runs batches until the connection is lost.
+    async fn serve(&mut self, connection: &mut B::Connection) -> End {
+        while self.queue.take(self.id, &mut self.batch).await {
+            self.batch.sort_unstable_by_key(|request| request.key);
+            self.keys.clear();
+            self.keys.extend(self.batch.iter().map(|request| request.key));
+            self.keys.dedup();
+            self.queue.metrics.batch_size.observe(self.keys.len() as f64);
+            match self.query(connection).await {
+                Ok(()) => {
+                    if std::mem::take(&mut self.failing) {
+                        self.queue.recovered();
+                    }
+                    self.answer();
+                }
+                Err(Failure::Refused(error)) => self.fail(&error, |m| &m.query),
+                Err(Failure::Lost(error)) => {
+                    self.fail(&error, |m| &m.lost);
+                    return End::Lost;
+                }
+                Err(Failure::Timeout) => {
+                    let error = format!("{}: no answer within {:?}", self.queue.store(), B::BATCH_BOUND);
+                    self.fail(&error, |m| &m.timeout);
+                    return End::Lost;
+                }
+            }
+        }
+        End::Closed
+    }
+
+    /// Reads `keys` into `answers`. A connection that turns out dead is replaced once, at once: it may have been idle for longer than the
+    /// store keeps it, and reads may be repeated.
+    async fn query(&mut self, connection: &mut B::Connection) -> Result<(), Failure> {
+        match self.read(connection).await {
+            Err(Failure::Lost(_)) => {}
+            outcome => return outcome,
+        }
+        *connection = connect(&*self.backend, self.queue.store()).await.map_err(|error| Failure::Lost(error.to_string()))?;
+        self.queue.metrics.reconnects.inc();
+        self.read(connection).await
+    }
+
+    async fn read(&mut self, connection: &mut B::Connection) -> Result<(), Failure> {
+        self.answers.clear();
+        self.answers.resize(self.keys.len(), Answer::Missing);
+        match self.bound.run(self.backend.read(connection, &self.keys, &mut self.answers)).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(ReadError::Refused(error))) => Err(Failure::Refused(error)),
+            Some(Err(ReadError::ConnectionLost(error))) => Err(Failure::Lost(error)),
+            None => Err(Failure::Timeout),
+        }
+    }
+
+    /// Gives each read of the batch its answer. Both are in the order of the keys; a value is cloned only if another read wants it, too.
+    fn answer(&mut self) {
+        let mut requests = self.batch.drain(..).peekable();
+        for (key, answer) in self.keys.iter().zip(self.answers.drain(..)) {
+            let mut answer = match answer {
+                Answer::Missing => Ok(None),
+                Answer::Found(value) => Ok(Some(value)),
+                Answer::Malformed(why) => Err(LoadError::Malformed(why)),
+            };
+            while let Some(request) = requests.next_if(|request| request.key == *key) {
+                if answer.is_err() {
+                    self.queue.metrics.malformed.inc();
+                }
+                let more = requests.peek().is_some_and(|next| next.key == *key);
+                let own = if more { answer.clone() } else { std::mem::replace(&mut answer, Ok(None)) };
+                // Who went away needs no answer.
+                let _ = request.reply.send(own);
+            }
+        }
+    }
+
+    /// Fails each read of the batch.
+    fn fail(&mut self, error: &str, count: impl Fn(&crate::data::metrics::StoreMetrics) -> &IntCounter) {
+        self.failing = true;
+        self.queue.report(error);
+        count(&self.queue.metrics).inc_by(self.batch.len() as u64);
+        for request in self.batch.drain(..) {
+            // Who went away needs no answer.
+            let _ = request.reply.send(Err(LoadError::Unavailable));
+        }
+    }
+}
+
+async fn backoff(pause: &mut Duration) {
+    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    *pause = (*pause * 2).min(BACKOFF.1);
+}

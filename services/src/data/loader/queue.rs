@@ -1,0 +1,196 @@
+//! The queue between callers and owners: first in, first out, bounded, and empty while no connection is open.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::oneshot;
+
+use super::{LoadError, MAX_BATCH, StoreStatus};
+use crate::data::metrics::StoreMetrics;
+
+/// Where the answer to a read goes.
+pub(super) type Reply<V> = oneshot::Receiver<Result<Option<V>, LoadError>>;
+
+/// One read that waits.
+pub(super) struct Request<K, V> {
+    pub(super) key: K,
+    pub(super) reply: oneshot::Sender<Result<Option<V>, LoadError>>,
+}
+
+/// Reads that wait, owners that wait for reads, and what is known about the store.
+pub(super) struct Queue<K, V> {
+    state: Mutex<State<K, V>>,
+    store: Arc<str>,
+    capacity: usize,
+    pub(super) metrics: StoreMetrics,
+}
+
+struct State<K, V> {
+    waiting: VecDeque<Request<K, V>>,
+    /// Owners without work, the one that was busy last at the end: it is woken first, as its connection is the least likely to be stale.
+    idle: Vec<(usize, Waker)>,
+    /// Connections that are open.
+    connected: usize,
+    closed: bool,
+    last_error: Option<Arc<str>>,
+}
+
+impl<K, V> Queue<K, V> {
+    pub(super) fn new(store: &str, capacity: usize, metrics: StoreMetrics) -> Self {
+        let state = State { waiting: VecDeque::new(), idle: Vec::new(), connected: 0, closed: false, last_error: None };
+        Self { state: Mutex::new(state), store: store.into(), capacity, metrics }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K, V>> {
+        // No code that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lines a read up. Fails at once while no connection is open, or if the queue is full.
+    pub(super) fn push(&self, key: K) -> Result<Reply<V>, LoadError> {
+        let mut state = self.state();
+        if state.connected == 0 {
+            self.metrics.disconnected.inc();
+            return Err(LoadError::Unavailable);
+        }
+        if state.waiting.len() >= self.capacity {
+            let before = state.waiting.len();
+            state.waiting.retain(|request| !request.reply.is_closed());
+            self.metrics.queue_depth.sub((before - state.waiting.len()) as i64);
+            if state.waiting.len() >= self.capacity {
+                self.metrics.overloaded.inc();
+                return Err(LoadError::Overloaded);
+            }
+        }
+        let (reply, receiver) = oneshot::channel();
+        state.waiting.push_back(Request { key, reply });
+        self.metrics.queue_depth.inc();
+        // An owner takes a batch at a time, so one is woken for the first read of each batch; a busy one looks here again by itself.
+        let owner = if state.waiting.len() % MAX_BATCH == 1 { state.idle.pop() } else { None };
+        drop(state);
+        if let Some((_, waker)) = owner {
+            waker.wake();
+        }
+        Ok(receiver)
+    }
+
+    /// Moves reads that somebody still waits for into `batch`, up to [`MAX_BATCH`], and waits until there is one. False when the queue is
+    /// closed.
+    pub(super) async fn take(&self, owner: usize, batch: &mut Vec<Request<K, V>>) -> bool {
+        poll_fn(|cx| self.poll_take(cx, owner, batch)).await
+    }
+
+    fn poll_take(&self, cx: &Context<'_>, owner: usize, batch: &mut Vec<Request<K, V>>) -> Poll<bool> {
+        let mut state = self.state();
+        if state.closed {
+            return Poll::Ready(false);
+        }
+        let before = state.waiting.len();
+        while batch.len() < MAX_BATCH
+            && let Some(request) = state.waiting.pop_front()
+        {
+            if !request.reply.is_closed() {
+                batch.push(request);
+            }
+        }
+        self.metrics.queue_depth.sub((before - state.waiting.len()) as i64);
+        if batch.is_empty() {
+            match state.idle.iter_mut().find(|(id, _)| *id == owner) {
+                Some((_, waker)) => waker.clone_from(cx.waker()),
+                None => state.idle.push((owner, cx.waker().clone())),
+            }
+            return Poll::Pending;
+        }
+        let next = if state.waiting.is_empty() { None } else { state.idle.pop() };
+        drop(state);
+        if let Some((_, waker)) = next {
+            waker.wake();
+        }
+        Poll::Ready(true)
+    }
+
+    /// Ends all owners.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        for (_, waker) in idle {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Notes a failure, and logs it if it is not the one noted last.
+    pub(super) fn report(&self, error: &str) {
+        let mut state = self.state();
+        let known = state.last_error.as_deref() == Some(error);
+        if !known {
+            state.last_error = Some(error.into());
+        }
+        drop(state);
+        if !known {
+            tracing::warn!(store = &*self.store, error, "store failed");
+        }
+    }
+
+    /// Notes that the store answers.
+    pub(super) fn recovered(&self) {
+        if self.state().last_error.take().is_some() {
+            tracing::info!(store = &*self.store, "store answers again");
+        }
+    }
+
+    pub(super) fn status(&self) -> StoreStatus {
+        let state = self.state();
+        StoreStatus { store: self.store.clone(), connected: state.connected, last_error: state.last_error.clone() }
+    }
+
+    pub(super) fn store(&self) -> &str {
+        &self.store
+    }
+}
+
+/// Counts a connection as open until dropped. With the last one go the reads that wait: nobody is left to carry them out.
+pub(super) struct Lease<K, V> {
+    queue: Arc<Queue<K, V>>,
+}
+
+impl<K, V> Lease<K, V> {
+    pub(super) fn open(queue: &Arc<Queue<K, V>>) -> Self {
+        queue.state().connected += 1;
+        queue.metrics.connected.inc();
+        Self { queue: queue.clone() }
+    }
+}
+
+impl<K, V> Drop for Lease<K, V> {
+    fn drop(&mut self) {
+        let queue = &self.queue;
+        queue.metrics.connected.dec();
+        let mut state = queue.state();
+        state.connected -= 1;
+        if state.connected > 0 {
+            // This owner may have been the one woken for what waits.
+            let next = if state.waiting.is_empty() { None } else { state.idle.pop() };
+            drop(state);
+            if let Some((_, waker)) = next {
+                waker.wake();
+            }
+            return;
+        }
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        queue.metrics.queue_depth.sub(waiting.len() as i64);
+        queue.metrics.disconnected.inc_by(waiting.len() as u64);
+        for request in waiting {
+            // Who went away needs no answer.
+            let _ = request.reply.send(Err(LoadError::Unavailable));
+        }
+    }
+}

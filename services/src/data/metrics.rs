@@ -1,0 +1,88 @@
+//! What the stores count: one set of handles a store, looked up once when the store is opened.
+
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// Metrics of all stores of a process, shared by its workers.
+#[derive(Debug, Clone)]
+pub struct DataMetrics {
+    batch_size: HistogramVec,
+    errors: IntCounterVec,
+    queue_depth: IntGaugeVec,
+    connected: IntGaugeVec,
+    reconnects: IntCounterVec,
+    /// `bbs_user_info_views_unavailable_total`: replies that say 0 visits since the page views could not be read.
+    pub views_unavailable: IntCounter,
+}
+
+impl DataMetrics {
+    /// Registers the metrics; fails if `registry` holds them already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let sizes = HistogramOpts::new("bbs_user_info_store_batch_size", "Keys that one query of a store asked for.")
+            .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
+        let metrics = Self {
+            batch_size: HistogramVec::new(sizes, &["store"])?,
+            errors: IntCounterVec::new(
+                Opts::new("bbs_user_info_store_errors_total", "Reads of a store that failed, by kind of failure."),
+                &["store", "kind"],
+            )?,
+            queue_depth: IntGaugeVec::new(
+                Opts::new("bbs_user_info_store_queue_depth", "Reads that wait for a connection of a store."),
+                &["store"],
+            )?,
+            connected: IntGaugeVec::new(Opts::new("bbs_user_info_store_connected", "Open connections of a store."), &["store"])?,
+            reconnects: IntCounterVec::new(
+                Opts::new("bbs_user_info_store_reconnects_total", "Connections of a store opened to replace a lost one."),
+                &["store"],
+            )?,
+            views_unavailable: IntCounter::new(
+                "bbs_user_info_views_unavailable_total",
+                "Replies that say 0 visits since the page views could not be read.",
+            )?,
+        };
+        registry.register(Box::new(metrics.batch_size.clone()))?;
+        registry.register(Box::new(metrics.errors.clone()))?;
+        registry.register(Box::new(metrics.queue_depth.clone()))?;
+        registry.register(Box::new(metrics.connected.clone()))?;
+        registry.register(Box::new(metrics.reconnects.clone()))?;
+        registry.register(Box::new(metrics.views_unavailable.clone()))?;
+        Ok(metrics)
+    }
+
+    /// The handles of the store called `store`, as in the label `store`.
+    pub fn store(&self, store: &'static str) -> StoreMetrics {
+        let error = |kind| self.errors.with_label_values(&[store, kind]);
+        StoreMetrics {
+            batch_size: self.batch_size.with_label_values(&[store]),
+            queue_depth: self.queue_depth.with_label_values(&[store]),
+            connected: self.connected.with_label_values(&[store]),
+            reconnects: self.reconnects.with_label_values(&[store]),
+            overloaded: error("overloaded"),
+            disconnected: error("disconnected"),
+            lost: error("connection_lost"),
+            timeout: error("timeout"),
+            query: error("query"),
+            malformed: error("malformed"),
+        }
+    }
+}
+
+/// The handles of one store.
+#[derive(Debug, Clone)]
+pub struct StoreMetrics {
+    pub(super) batch_size: Histogram,
+    pub(super) queue_depth: IntGauge,
+    pub(super) connected: IntGauge,
+    pub(super) reconnects: IntCounter,
+    /// Refused, since the queue was full.
+    pub(super) overloaded: IntCounter,
+    /// Refused, since no connection was open.
+    pub(super) disconnected: IntCounter,
+    /// The connection broke under the query.
+    pub(super) lost: IntCounter,
+    /// The query took longer than its bound.
+    pub(super) timeout: IntCounter,
+    /// The store refused the query.
+    pub(super) query: IntCounter,
+    /// The value could not be decoded.
+    pub(super) malformed: IntCounter,
+}

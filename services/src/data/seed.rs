@@ -1,0 +1,86 @@
+//! Writes the sample users and their page views. Only ever on request, and never over what is there.
+
+use std::fmt;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use user_info_api::config::{Users, Views};
+
+use super::loader::ConnectError;
+use super::sample::SAMPLES;
+use super::users::{mysql, sqlite};
+use super::views::redis;
+
+/// Why the samples could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// No connection to a store.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The store of the users refused.
+    #[error("{0}: {1} (run `user_info migrate` first)")]
+    Users(String, sqlx::Error),
+    /// The store of the page views refused.
+    #[error("{0}: {1}")]
+    Views(String, ::redis::RedisError),
+}
+
+/// What [`seed`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeded {
+    /// Users that were not there before.
+    pub users: u64,
+    /// Page views that were not there before.
+    pub views: u64,
+}
+
+impl fmt::Display for Seeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wrote {} users and the page views of {}; the other samples were there", self.users, self.views)
+    }
+}
+
+/// Writes the samples to the stores that the configuration names, except those that are there. Memory stores hold them anyway.
+pub async fn seed(users: &Users, views: &Views) -> Result<Seeded, SeedError> {
+    Ok(Seeded { users: seed_users(users).await?, views: seed_views(views).await? })
+}
+
+async fn seed_users(users: &Users) -> Result<u64, SeedError> {
+    if let Some(config) = &users.mysql {
+        let mut connection = mysql::connect(config, Some(&config.database)).await?;
+        let failed = |error| SeedError::Users(mysql::name(config), error);
+        let insert = || sqlx::query("INSERT IGNORE INTO user_info (id, name, email) VALUES (?, ?, ?)");
+        let mut written = 0;
+        for s in &SAMPLES {
+            let done = insert().bind(s.id).bind(s.name).bind(s.email).execute(&mut connection).await.map_err(failed)?;
+            written += done.rows_affected();
+        }
+        return Ok(written);
+    }
+    if let Some(config) = &users.sqlite {
+        let failed = |error| SeedError::Users(sqlite::name(config), error);
+        let options = SqliteConnectOptions::new().filename(&config.path).disable_statement_logging();
+        let mut connection = options.connect().await.map_err(failed)?;
+        let insert = || sqlx::query("INSERT OR IGNORE INTO user_info (id, name, email) VALUES (?, ?, ?)");
+        let mut written = 0;
+        for s in &SAMPLES {
+            let done = insert().bind(s.id).bind(s.name).bind(s.email).execute(&mut connection).await.map_err(failed)?;
+            written += done.rows_affected();
+        }
+        return Ok(written);
+    }
+    Ok(0)
+}
+
+async fn seed_views(views: &Views) -> Result<u64, SeedError> {
+    let Some(config) = &views.redis else { return Ok(0) };
+    let mut connection = redis::connect(config).await?;
+    let mut key = Vec::new();
+    let mut written = 0;
+    for sample in &SAMPLES {
+        redis::write_key(&mut key, sample.id);
+        let set = ::redis::cmd("SET").arg(&key[..]).arg(sample.visits).arg("NX").query_async::<Option<String>>(&mut connection).await;
+        written += u64::from(set.map_err(|error| SeedError::Views(redis::name(config), error))?.is_some());
+    }
+    Ok(written)
+}

@@ -1,0 +1,71 @@
+//! Users: a table in MySQL or SQLite, or the sample users in memory.
+
+mod memory;
+pub(super) mod mysql;
+mod sql;
+pub(super) mod sqlite;
+
+use user_info_api::config;
+
+use self::memory::MemoryUsers;
+use self::mysql::MySqlUsers;
+use self::sqlite::SqliteUsers;
+use super::loader::{ConnectError, LoadError, Loader, StoreStatus};
+use super::metrics::DataMetrics;
+
+/// A user, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's id.
+    pub id: i64,
+    /// The user's name; empty if the column is NULL.
+    pub name: String,
+    /// The user's e-mail address; empty if the column is NULL.
+    pub email: String,
+}
+
+/// The store of the users; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Users(Store);
+
+#[derive(Debug, Clone)]
+enum Store {
+    Memory(MemoryUsers),
+    Loader(Loader<i64, User>),
+}
+
+impl Users {
+    /// Opens the store that `config` names, on the current runtime. A server that is unreachable is tolerated.
+    ///
+    /// # Errors
+    /// If the first connection shows that somebody has to change something, such as a password, or that the table is missing.
+    pub async fn open(config: &config::Users, metrics: &DataMetrics) -> Result<Self, ConnectError> {
+        if let Some(mysql) = &config.mysql {
+            let backend = MySqlUsers::new(mysql);
+            let loader = Loader::open(backend, &mysql::name(mysql), mysql.connections, metrics.store("mysql")).await?;
+            return Ok(Self(Store::Loader(loader)));
+        }
+        if let Some(sqlite) = &config.sqlite {
+            let backend = SqliteUsers::new(sqlite);
+            let loader = Loader::open(backend, &sqlite::name(sqlite), 1, metrics.store("sqlite")).await?;
+            return Ok(Self(Store::Loader(loader)));
+        }
+        Ok(Self(Store::Memory(MemoryUsers::new())))
+    }
+
+    /// The user called `id`, if there is one.
+    pub async fn get(&self, id: i64) -> Result<Option<User>, LoadError> {
+        match &self.0 {
+            Store::Memory(users) => Ok(users.get(id)),
+            Store::Loader(loader) => loader.load(id).await,
+        }
+    }
+
+    /// How the store is doing.
+    pub fn status(&self) -> StoreStatus {
+        match &self.0 {
+            Store::Memory(_) => StoreStatus { store: "memory".into(), connected: 1, last_error: None },
+            Store::Loader(loader) => loader.status(),
+        }
+    }
+}

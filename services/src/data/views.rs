@@ -1,0 +1,60 @@
+//! Page views: counters in Redis, or those of the sample users in memory.
+
+mod memory;
+pub(super) mod redis;
+
+use user_info_api::config;
+
+use self::memory::MemoryViews;
+use self::redis::RedisViews;
+use super::loader::{ConnectError, LoadError, Loader, StoreStatus};
+use super::metrics::DataMetrics;
+
+/// The store of the page views; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Views(Store);
+
+#[derive(Debug, Clone)]
+enum Store {
+    Memory(MemoryViews),
+    Loader(Loader<i64, i64>),
+}
+
+impl Views {
+    /// Opens the store that `config` names, on the current runtime. A server that is unreachable is tolerated.
+    ///
+    /// # Errors
+    /// If the first connection shows that somebody has to change something, such as a password.
+    pub async fn open(config: &config::Views, metrics: &DataMetrics) -> Result<Self, ConnectError> {
+        match &config.redis {
+            Some(redis) => {
+                let loader = Loader::open(RedisViews::new(redis), &redis::name(redis), 1, metrics.store("redis")).await?;
+                Ok(Self(Store::Loader(loader)))
+            }
+            None => Ok(Self(Store::Memory(MemoryViews::new()))),
+        }
+    }
+
+    /// Page views of the user `id`; 0 if none are stored, or something that is not a number.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn get(&self, id: i64) -> Result<i64, LoadError> {
+        match &self.0 {
+            Store::Memory(views) => Ok(views.get(id)),
+            Store::Loader(loader) => match loader.load(id).await {
+                Ok(visits) => Ok(visits.unwrap_or(0)),
+                Err(LoadError::Malformed(_)) => Ok(0),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// How the store is doing.
+    pub fn status(&self) -> StoreStatus {
+        match &self.0 {
+            Store::Memory(_) => StoreStatus { store: "memory".into(), connected: 1, last_error: None },
+            Store::Loader(loader) => loader.status(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The one place where errors meet the wire: gRPC statuses with `ErrorInfo`, and HTTP responses with JSON.
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::Error;
+
+/// Metadata key that carries a code which the gRPC table cannot express (402, 418, …), so that it survives the trip.
+const EXACT_CODE: &str = "code";
+
+/// gRPC code of an HTTP status, by Kratos' table (go-kratos `transport/http/status`).
+pub const fn grpc_code(http: u16) -> Code {
+    match http {
+        200 => Code::Ok,
+        400 => Code::InvalidArgument,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::NotFound,
+        409 => Code::Aborted,
+        429 => Code::ResourceExhausted,
+        499 => Code::Cancelled,
+        500 => Code::Internal,
+        501 => Code::Unimplemented,
+        503 => Code::Unavailable,
+        504 => Code::DeadlineExceeded,
+        _ => Code::Unknown,
+    }
+}
+
+/// HTTP status of a gRPC code, by Kratos' table.
+pub const fn http_code(grpc: Code) -> u16 {
+    match grpc {
+        Code::Ok => 200,
+        Code::Cancelled => 499,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::DeadlineExceeded => 504,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::PermissionDenied => 403,
+        Code::Unauthenticated => 401,
+        Code::ResourceExhausted => 429,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let code = grpc_code(error.code);
+        let mut metadata: std::collections::HashMap<_, _> = error.metadata.into_iter().collect();
+        if http_code(code) != error.code {
+            metadata.insert(EXACT_CODE.to_owned(), error.code.to_string());
+        }
+        let details = ErrorDetails::with_error_info(error.reason, "", metadata);
+        Self::with_error_details(code, error.message, details)
+    }
+}
+
+impl From<&Status> for Error {
+    fn from(status: &Status) -> Self {
+        let mut error = Self::new(http_code(status.code()), "", "").with_message(status.message().to_owned());
+        if let Some(info) = status.get_details_error_info() {
+            error.reason = info.reason.into();
+            error.metadata = info.metadata.into_iter().collect();
+            if let Some(code) = error.metadata.get(EXACT_CODE).and_then(|c| c.parse().ok()).filter(|c| (400..=599).contains(c)) {
+                error.metadata.remove(EXACT_CODE);
+                error.code = code;
+            }
+        }
+        error
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+}

@@ -1,0 +1,176 @@
+//! The breaker of one operation: its settings, window and state, in either mode.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus::{IntCounter, IntGauge};
+use tokio::time::Instant;
+use user_info_api::config::{BreakerMode, CircuitBreaker};
+
+use super::BreakerMetrics;
+use super::bounded::Bounded;
+use super::kratos::{rejection, trips};
+use super::window::Window;
+
+/// The breaker of one operation.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    rules: ArcSwap<Rules>,
+    /// Whether calls are being refused, as the metrics have it.
+    refusing: AtomicBool,
+    state: IntGauge,
+    rejections: IntCounter,
+    opened: IntCounter,
+    closed: IntCounter,
+}
+
+/// Settings in force and the counts made under them.
+#[derive(Debug)]
+struct Rules {
+    settings: CircuitBreaker,
+    counts: Arc<Counts>,
+}
+
+/// Outlives a change of settings that does not change what is counted.
+#[derive(Debug)]
+struct Counts {
+    start: Instant,
+    window: Window,
+    bounded: Bounded,
+}
+
+/// What was decided about a call that passed; given back when it ends.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// None: the breaker is off.
+    counts: Option<Arc<Counts>>,
+    generation: u32,
+    probe: bool,
+}
+
+impl Counts {
+    fn new(settings: &CircuitBreaker, now: Instant) -> Self {
+        Self { start: now, window: Window::new(settings.window.get(), now), bounded: Bounded::default() }
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Rules {
+    fn k(&self) -> f64 {
+        1.0 / self.settings.success_ratio
+    }
+
+    fn probe_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.settings.probes_per_second.max(1)
+    }
+}
+
+impl Circuit {
+    pub(super) fn new(settings: &CircuitBreaker, metrics: &BreakerMetrics, operation: &str, now: Instant) -> Self {
+        Self {
+            rules: ArcSwap::from_pointee(Rules { settings: settings.clone(), counts: Arc::new(Counts::new(settings, now)) }),
+            refusing: AtomicBool::new(false),
+            state: metrics.state.with_label_values(&[operation]),
+            rejections: metrics.rejections.with_label_values(&[operation]),
+            opened: metrics.transitions.with_label_values(&[operation, "open"]),
+            closed: metrics.transitions.with_label_values(&[operation, "closed"]),
+        }
+    }
+
+    pub(super) fn configure(&self, settings: &CircuitBreaker, now: Instant) {
+        let old = self.rules.load();
+        let same = |f: fn(&CircuitBreaker) -> (bool, BreakerMode, user_info_api::Duration)| f(&old.settings) == f(settings);
+        let keep = same(|s| (s.enabled, s.mode, s.window));
+        let counts = if keep { Arc::clone(&old.counts) } else { Arc::new(Counts::new(settings, now)) };
+        self.rules.store(Arc::new(Rules { settings: settings.clone(), counts }));
+        if !keep {
+            self.show(false);
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.refusing.load(Relaxed)
+    }
+
+    /// Whether a call may pass. `random` is uniform in 0 to 1.
+    pub(super) fn admit(&self, now: Instant, random: f64) -> Option<Admission> {
+        let rules = self.rules.load();
+        let admission = match (rules.settings.enabled, rules.settings.mode) {
+            (false, _) => Some(Admission { counts: None, generation: 0, probe: false }),
+            (true, BreakerMode::Kratos) => self.admit_kratos(&rules, now, random),
+            (true, BreakerMode::Bounded) => Self::admit_bounded(&rules, now),
+        };
+        if admission.is_none() {
+            self.rejections.inc();
+        }
+        admission
+    }
+
+    fn admit_kratos(&self, rules: &Rules, now: Instant, random: f64) -> Option<Admission> {
+        let window = &rules.counts.window;
+        let rejection = rejection(window.sums(now), rules.k(), rules.settings.minimum_requests);
+        self.show(rejection > 0.0);
+        if random < rejection {
+            // Its own refusals count as failures: that is what makes this mode slow to recover.
+            window.add(false, now);
+            return None;
+        }
+        Some(Admission { counts: Some(Arc::clone(&rules.counts)), generation: 0, probe: false })
+    }
+
+    fn admit_bounded(rules: &Rules, now: Instant) -> Option<Admission> {
+        let counts = &rules.counts;
+        let state = counts.bounded.state();
+        let passes = !state.open || counts.bounded.probe(counts.nanos(now), rules.probe_interval());
+        passes.then(|| Admission { counts: Some(Arc::clone(counts)), generation: state.generation, probe: state.open })
+    }
+
+    /// Notes how a call ended that was admitted: `None` if it was canceled, of which nothing is learnt.
+    pub(super) fn done(&self, admission: &Admission, success: Option<bool>, now: Instant) {
+        let Some(counts) = &admission.counts else { return };
+        let rules = self.rules.load();
+        if !Arc::ptr_eq(counts, &rules.counts) {
+            return;
+        }
+        match (rules.settings.mode, success, admission.probe) {
+            (BreakerMode::Bounded, None, true) => counts.bounded.release(),
+            (_, None, _) => {}
+            (BreakerMode::Kratos, Some(success), _) => counts.window.add(success, now),
+            (BreakerMode::Bounded, Some(success), true) => {
+                // Open => Closed
+                if counts.bounded.probed(admission.generation, success) {
+                    counts.window.reset();
+                    self.show(false);
+                }
+            }
+            (BreakerMode::Bounded, Some(success), false) => self.count_bounded(&rules, admission, success, now),
+        }
+    }
+
+    /// Counts a call that passed a closed breaker. Closed => Open, if it was one failure too many.
+    fn count_bounded(&self, rules: &Rules, admission: &Admission, success: bool, now: Instant) {
+        let counts = &rules.counts;
+        let state = counts.bounded.state();
+        if state.open || state.generation != admission.generation {
+            return;
+        }
+        counts.window.add(success, now);
+        let too_many = || trips(counts.window.sums(now), rules.k(), rules.settings.minimum_requests);
+        if !success && too_many() && counts.bounded.open(state, counts.nanos(now)) {
+            self.show(true);
+        }
+    }
+
+    fn show(&self, open: bool) {
+        if self.refusing.load(Relaxed) != open && self.refusing.swap(open, Relaxed) != open {
+            self.state.set(i64::from(open));
+            if open { &self.opened } else { &self.closed }.inc();
+            tracing::info!(open, "circuit breaker");
+        }
+    }
+}

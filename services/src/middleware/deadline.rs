@@ -1,0 +1,214 @@
+//! Ends calls that take too long, without a timer a call.
+//!
+//! A timer that is due before all others costs a system call to arm, so a timer a call is a system call a call. Instead one ticker a
+//! worker looks every 25 ms at the calls in flight. A call ends at most one tick late, never early.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use slab::Slab;
+use tokio::time::{Instant, MissedTickBehavior};
+use tower::{Layer, Service};
+
+use crate::{Call, Error};
+
+/// Time between looks at the calls in flight.
+pub const TICK: Duration = Duration::from_millis(25);
+
+/// The calls of one worker that have not ended, and when each has to.
+#[derive(Debug, Clone, Default)]
+pub struct Ticker {
+    waiting: Arc<Mutex<Slab<Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    deadline: Instant,
+    waker: Waker,
+    expired: bool,
+}
+
+impl Ticker {
+    /// Looks at the calls every [`TICK`], for ever. Runs on the worker that owns them.
+    pub async fn run(self) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.expire(interval.tick().await);
+        }
+    }
+
+    fn expire(&self, now: Instant) {
+        for (_, entry) in self.lock().iter_mut() {
+            if !entry.expired && entry.deadline <= now {
+                entry.expired = true;
+                entry.waker.wake_by_ref();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slab<Entry>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the ticker's list, given back when dropped.
+#[derive(Debug)]
+struct Place {
+    ticker: Ticker,
+    key: usize,
+}
+
+impl Place {
+    fn take(ticker: Ticker, deadline: Instant, waker: Waker) -> Self {
+        let key = ticker.lock().insert(Entry { deadline, waker, expired: false });
+        Self { ticker, key }
+    }
+
+    /// Whether the deadline has passed; if not, `waker` is woken once it has.
+    fn expired(&self, waker: &Waker) -> bool {
+        let mut waiting = self.ticker.lock();
+        let entry = &mut waiting[self.key];
+        entry.waker.clone_from(waker);
+        entry.expired
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.ticker.lock().remove(self.key);
+    }
+}
+
+/// Answers 504 TIMEOUT for a call that outlives the timeout or its caller's own deadline.
+#[derive(Debug, Clone)]
+pub struct DeadlineLayer {
+    ticker: Ticker,
+    timeout: Duration,
+}
+
+impl DeadlineLayer {
+    /// Gives every call at most `timeout`. [`Ticker::run`] must run for it.
+    pub const fn new(ticker: Ticker, timeout: Duration) -> Self {
+        Self { ticker, timeout }
+    }
+}
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Deadline { inner, layer: self.clone() }
+    }
+}
+
+/// Ends calls of `S` that take too long.
+#[derive(Debug, Clone)]
+pub struct Deadline<S> {
+    inner: S,
+    layer: DeadlineLayer,
+}
+
+impl<S, M> Service<Call<M>> for Deadline<S>
+where
+    S: Service<Call<M>, Error = Error>,
+{
+    type Response = S::Response;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut call: Call<M>) -> Self::Future {
+        let own = call.received + self.layer.timeout;
+        let deadline = call.deadline.map_or(own, |callers| callers.min(own));
+        call.deadline = Some(deadline);
+        ResponseFuture { received: call.received, deadline, inner: self.inner.call(call), ticker: self.layer.ticker.clone(), place: None }
+    }
+}
+
+pin_project! {
+    /// Future of [`Deadline`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        received: Instant,
+        deadline: Instant,
+        ticker: Ticker,
+        place: Option<Place>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for ResponseFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if *this.deadline <= *this.received {
+            return Poll::Ready(Err(Error::TIMEOUT)); // the caller has given up before it asked
+        }
+        if let Poll::Ready(result) = this.inner.poll(cx) {
+            return Poll::Ready(result);
+        }
+        match this.place {
+            Some(place) if place.expired(cx.waker()) => Poll::Ready(Err(Error::TIMEOUT)),
+            Some(_) => Poll::Pending,
+            None => {
+                *this.place = Some(Place::take(this.ticker.clone(), *this.deadline, cx.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::Kind;
+
+    async fn ends_after(timeout: u64, callers: Option<u64>, takes: u64) -> (Result<(), Error>, u64) {
+        let ticker = Ticker::default();
+        let running = tokio::spawn(ticker.clone().run());
+        let layer = DeadlineLayer::new(ticker.clone(), Duration::from_millis(timeout));
+        let service = layer.layer(tower::service_fn(move |_: Call<()>| async move {
+            tokio::time::sleep(Duration::from_millis(takes)).await;
+            Ok(())
+        }));
+        let mut call = Call::new(Kind::Grpc, "/op", ());
+        call.deadline = callers.map(|ms| call.received + Duration::from_millis(ms));
+        let begun = Instant::now();
+        let result = service.oneshot(call).await;
+        running.abort();
+        assert!(ticker.lock().is_empty(), "a place was leaked");
+        (result, begun.elapsed().as_millis() as u64)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_in_time_is_left_alone() {
+        assert_eq!(ends_after(1000, None, 900).await.0, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shorter_of_timeout_and_callers_deadline_ends_the_call() {
+        for (timeout, callers, expected) in [(1000, None, 1000), (1000, Some(200), 200), (300, Some(2000), 300)] {
+            let (result, took) = ends_after(timeout, callers, 5000).await;
+            assert_eq!(result, Err(Error::TIMEOUT));
+            assert!((expected..=expected + 2 * TICK.as_millis() as u64).contains(&took), "{took} ms instead of {expected}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_has_passed_ends_the_call_at_once() {
+        let (result, took) = ends_after(1000, Some(0), 1).await;
+        assert_eq!((result, took), (Err(Error::TIMEOUT), 0));
+    }
+}

@@ -1,0 +1,146 @@
+//! Refuses calls beyond a rate: 429 RATELIMIT.
+
+mod bbr;
+mod clients;
+mod gcra;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwapOption;
+use futures_util::future::{Either, Ready, ready};
+use prometheus::{Gauge, IntCounterVec, Opts, Registry};
+use tower::{Layer, Service};
+use user_info_api::config::{Algorithm, RateLimiter, Scope};
+
+pub use bbr::{Bbr, CpuMeter};
+use clients::Clients;
+pub use gcra::Gcra;
+
+use super::guard::Guarded;
+use crate::{Call, Error};
+
+/// Name of the header in which Kratos services say who they are.
+const CALLER: &str = "x-md-service-name";
+
+/// What decides about a call.
+#[derive(Debug)]
+enum Limiter {
+    Instance(Gcra),
+    Client(Clients),
+    Bbr(Arc<Bbr>),
+}
+
+/// Refuses calls beyond a rate that may change at any time.
+#[derive(Debug, Clone)]
+pub struct RateLimitLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limiter: ArcSwapOption<Limiter>,
+    settings: Mutex<Option<RateLimiter>>,
+    cpu: Arc<CpuMeter>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    decisions: IntCounterVec,
+    rate: Gauge,
+}
+
+impl RateLimitLayer {
+    /// A limiter that lets every call pass until it is [set](Self::set). Registers its metrics; `cpu` serves BBR.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(registry: &Registry, cpu: Arc<CpuMeter>) -> prometheus::Result<Self> {
+        let decisions = IntCounterVec::new(
+            Opts::new("bbs_user_info_limiter_decisions_total", "Calls that an enabled limiter let pass or refused."),
+            &["decision"],
+        )?;
+        let rate = Gauge::new("bbs_user_info_limiter_limit", "Calls a second that the token bucket allows; 0 if none is in force.")?;
+        registry.register(Box::new(decisions.clone()))?;
+        registry.register(Box::new(rate.clone()))?;
+        let shared = Shared { limiter: ArcSwapOption::empty(), settings: Mutex::default(), cpu, metrics: Metrics { decisions, rate } };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// Puts `settings` in force; the same settings again keep the bucket as it is.
+    pub fn set(&self, settings: Option<&RateLimiter>) {
+        let settings = settings.filter(|s| s.enabled);
+        let mut current = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref() == settings {
+            return;
+        }
+        *current = settings.cloned();
+        let rate = settings.filter(|s| s.algorithm == Algorithm::TokenBucket).map_or(0, |s| s.requests_per_second);
+        self.0.metrics.rate.set(rate.into());
+        let limiter = settings.map(|s| match (s.algorithm, s.scope) {
+            (Algorithm::Bbr, _) => Limiter::Bbr(Arc::new(Bbr::new(Arc::clone(&self.0.cpu)))),
+            (Algorithm::TokenBucket, Scope::Instance) if s.overrides.is_empty() => {
+                Limiter::Instance(Gcra::new(s.requests_per_second, s.burst))
+            }
+            (Algorithm::TokenBucket, _) => Limiter::Client(Clients::new(s)),
+        });
+        self.0.limiter.store(limiter.map(Arc::new));
+    }
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let decisions = &self.0.metrics.decisions;
+        RateLimit {
+            inner,
+            shared: Arc::clone(&self.0),
+            allowed: decisions.with_label_values(&["allowed"]),
+            refused: decisions.with_label_values(&["refused"]),
+        }
+    }
+}
+
+/// Refuses calls to `S` beyond a rate.
+#[derive(Debug, Clone)]
+pub struct RateLimit<S> {
+    inner: S,
+    shared: Arc<Shared>,
+    allowed: prometheus::IntCounter,
+    refused: prometheus::IntCounter,
+}
+
+impl<S, M> Service<Call<M>> for RateLimit<S>
+where
+    S: Service<Call<M>, Error = Error>,
+{
+    type Response = S::Response;
+    type Error = Error;
+    type Future = Either<Ready<Result<S::Response, Error>>, Guarded<S::Future, Option<bbr::Permit>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<M>) -> Self::Future {
+        let limiter = self.shared.limiter.load();
+        let permit = match limiter.as_deref() {
+            None => return Either::Right(Guarded::new(self.inner.call(call), None)),
+            Some(Limiter::Instance(bucket)) => bucket.allow(call.received).then_some(None),
+            Some(Limiter::Client(clients)) => {
+                let caller = call.metadata.get(CALLER).and_then(|v| v.to_str().ok()).unwrap_or_default();
+                clients.allow(caller, call.received).then_some(None)
+            }
+            Some(Limiter::Bbr(bbr)) => bbr.admit(call.received).map(Some),
+        };
+        let Some(permit) = permit else {
+            self.refused.inc();
+            return Either::Left(ready(Err(Error::RATELIMIT)));
+        };
+        self.allowed.inc();
+        Either::Right(Guarded::new(self.inner.call(call), permit))
+    }
+}
+
+#[cfg(test)]
+mod tests;

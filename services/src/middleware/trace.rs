@@ -1,0 +1,90 @@
+//! W3C trace context: who a call belongs to, across services (<https://www.w3.org/TR/trace-context/>).
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderValue};
+
+/// Header that carries the context.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// One call's place in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace, never 0.
+    pub trace_id: u128,
+    /// The caller's span, never 0.
+    pub span_id: u64,
+    /// Whether the trace is recorded.
+    pub sampled: bool,
+}
+
+impl TraceContext {
+    /// The root of a new trace.
+    pub fn root(sampled: bool) -> Self {
+        Self { trace_id: fastrand::u128(1..), span_id: fastrand::u64(1..), sampled }
+    }
+
+    /// The context that `headers` carry, unless it is missing or malformed.
+    pub fn extract(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
+    }
+
+    /// Reads `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`; later versions may be longer.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let version = hex(parts.next()?, 2)?;
+        let (trace_id, span_id, flags) = (hex(parts.next()?, 32)?, hex(parts.next()?, 16)?, hex(parts.next()?, 2)?);
+        let whole = parts.next().is_none();
+        let valid = version != 0xff && (whole || version > 0) && trace_id != 0 && span_id != 0;
+        valid.then_some(Self { trace_id, span_id: u64::try_from(span_id).ok()?, sampled: flags & 1 == 1 })
+    }
+
+    /// The header's value.
+    pub fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(self.to_string())).ok()
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+    }
+}
+
+/// The number that exactly `digits` lower-case hexadecimal digits make.
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let valid = text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    valid.then(|| u128::from_str_radix(text, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::parse(text).expect("valid");
+        assert_eq!(context.to_string(), text);
+        assert!(context.sampled);
+        let root = TraceContext::root(false);
+        assert_eq!(TraceContext::parse(&root.to_string()), Some(root));
+    }
+
+    #[test]
+    fn refuses_what_the_standard_refuses() {
+        for text in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(text), None, "{text}");
+        }
+        assert!(TraceContext::parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
+    }
+}

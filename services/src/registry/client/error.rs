@@ -1,0 +1,98 @@
+//! What goes wrong between us and an agent.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A call to an agent failed. Tells which agent, which call, what happened and, where it is known, what to do.
+#[derive(Debug)]
+pub struct CallError {
+    pub(super) agent: String,
+    pub(super) call: String,
+    pub(super) cause: Cause,
+    pub(super) remedy: Option<String>,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cause {
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Transport(String),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The agent said no.
+    #[error("{status}{}{text}", if .text.is_empty() { "" } else { " " })]
+    Status { status: u16, text: String },
+    /// The answer is not what the API promises.
+    #[error("cannot read the answer: {0}")]
+    Answer(String),
+    /// The token's file cannot be read.
+    #[error("cannot read the token: {0}")]
+    Token(std::io::Error),
+}
+
+impl CallError {
+    /// Status of the answer, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self.cause {
+            Cause::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether another agent may do better: this one is unreachable or in trouble itself.
+    pub fn is_agent_failure(&self) -> bool {
+        match self.cause {
+            Cause::Transport(_) | Cause::Timeout(_) | Cause::Answer(_) => true,
+            Cause::Status { status, .. } => status >= 500 || status == 429,
+            Cause::Token(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "consul {}: {}: {}", self.agent, self.call, self.cause)?;
+        self.remedy.iter().try_for_each(|remedy| write!(f, ": {remedy}"))
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// The configuration of the agents cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A file of the TLS settings cannot be read or holds something else.
+    #[error("{section}.tls.{field}: {}: {problem}; give a PEM file with {expected}", path.display())]
+    Pem {
+        /// Path of the registry's settings in the config file.
+        section: &'static str,
+        /// Field that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What should be in it.
+        expected: &'static str,
+    },
+    /// The certificate has no key, or the key no certificate.
+    #[error("{section}.tls: certFile and keyFile belong together; set both or neither")]
+    LonelyPem {
+        /// Path of the registry's settings in the config file.
+        section: &'static str,
+    },
+    /// The TLS settings do not fit together.
+    #[error("{section}.tls: {problem}")]
+    Tls {
+        /// Path of the registry's settings in the config file.
+        section: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The instance cannot be written as a registration.
+    #[error(transparent)]
+    Endpoint(#[from] crate::registry::instance::InvalidEndpoint),
+}

@@ -1,0 +1,60 @@
+use prometheus::Registry;
+
+use super::*;
+
+fn publisher() -> (Publisher, watch::Receiver<Discovered>) {
+    Publisher::new("bbs.user.info", DiscoveryMetrics::new(&Registry::new()).expect("fresh registry"))
+}
+
+fn nodes(addresses: &[&str]) -> Vec<Node> {
+    addresses.iter().map(|a| Node::at((*a).to_owned())).collect()
+}
+
+fn addresses(receiver: &watch::Receiver<Discovered>) -> Vec<String> {
+    receiver.borrow().instances.iter().map(|n| n.address.clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn wakes_receivers_on_changes_only() {
+    let (publisher, mut receiver) = publisher();
+    publisher.found(nodes(&["b:1", "a:1", "b:1"]));
+    assert!(receiver.has_changed().expect("open"));
+    assert_eq!(addresses(&receiver), ["a:1", "b:1"]);
+    let before = receiver.borrow_and_update().instances.clone();
+
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(receiver.borrow().age(Instant::now()), Some(Duration::from_secs(5)));
+    publisher.found(nodes(&["a:1", "b:1"]));
+    assert!(!receiver.has_changed().expect("open"));
+    assert_eq!(receiver.borrow().age(Instant::now()), Some(Duration::ZERO));
+    assert!(Arc::ptr_eq(&before, &receiver.borrow().instances));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_the_last_list_when_there_is_no_better_one() {
+    let (publisher, mut receiver) = publisher();
+    publisher.found(nodes(&["a:1"]));
+    receiver.mark_unchanged();
+
+    publisher.found(Vec::new());
+    assert_eq!(receiver.borrow_and_update().problem, Some(Problem::Empty));
+    assert_eq!(addresses(&receiver), ["a:1"]);
+    publisher.found(Vec::new());
+    assert!(!receiver.has_changed().expect("open"), "the same problem is told once");
+
+    publisher.failed(&"connection refused");
+    assert_eq!(receiver.borrow_and_update().problem, Some(Problem::Failed("connection refused".to_owned())));
+    assert_eq!(addresses(&receiver), ["a:1"]);
+
+    publisher.found(nodes(&["a:1"]));
+    assert!(receiver.has_changed().expect("open"), "that all is well again is news");
+    assert_eq!(receiver.borrow().problem, None);
+    assert_eq!((publisher.metrics.failures.get(), publisher.metrics.instances.get()), (1, 1));
+}
+
+#[test]
+fn the_first_of_an_address_wins() {
+    let first = Node { weight: 7, ..Node::at("a:1".to_owned()) };
+    let kept = one_an_address(vec![first.clone(), Node::at("a:1".to_owned())]);
+    assert_eq!(kept, [first]);
+}

@@ -1,0 +1,216 @@
+//! What a registrar does next: a pure state machine, fed with the outcome of each step.
+
+use std::time::Duration;
+
+use crate::registry::backoff::Backoff;
+
+/// What to do, and with which agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Register with the agent.
+    Register(usize),
+    /// Tell the agent that we are well.
+    Heartbeat(usize),
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As it should.
+    Done,
+    /// The agent does not know us.
+    Forgotten,
+    /// The agent is unreachable or in trouble: another may do.
+    AgentFailed,
+    /// The agent refuses, as any other would.
+    Refused,
+}
+
+/// Where we stand with the current agent.
+#[derive(Debug)]
+enum Phase {
+    /// Not registered; so many agents in a row were tried in vain.
+    Joining { tried: usize },
+    /// Registered. `heard`: a heartbeat has been answered since; `missed`: the last one was not.
+    Member { heard: bool, missed: bool },
+}
+
+/// The state machine. Agents are numbered from 0.
+#[derive(Debug)]
+pub(super) struct Plan {
+    agents: usize,
+    current: usize,
+    phase: Phase,
+    interval: Duration,
+    backoff: Backoff,
+    /// Agents that may hold an entry of ours.
+    touched: Vec<bool>,
+}
+
+impl Plan {
+    /// A plan for `agents` agents, at least one, with a heartbeat each `interval`.
+    pub(super) fn new(agents: usize, interval: Duration) -> Self {
+        let backoff = Backoff::new(Duration::from_millis(250).min(interval), Duration::from_secs(10).min(interval));
+        Self { agents, current: 0, phase: Phase::Joining { tried: 0 }, interval, backoff, touched: vec![false; agents] }
+    }
+
+    /// The next step. The agent counts as touched from now on, since a step may take effect without an answer.
+    pub(super) fn next(&mut self) -> Step {
+        self.touched[self.current] = true;
+        match self.phase {
+            Phase::Joining { .. } => Step::Register(self.current),
+            Phase::Member { .. } => Step::Heartbeat(self.current),
+        }
+    }
+
+    /// Takes in how the step went; returns how long to wait before the next.
+    pub(super) fn finish(&mut self, outcome: Outcome) -> Duration {
+        match (&self.phase, outcome) {
+            // Joining -> Member; the first heartbeat at once
+            (Phase::Joining { .. }, Outcome::Done) => {
+                self.phase = Phase::Member { heard: false, missed: false };
+                Duration::ZERO
+            }
+            // Joining -> Joining with the next agent; after all of them a pause
+            (Phase::Joining { tried }, Outcome::AgentFailed) => {
+                let tried = tried + 1;
+                self.current = (self.current + 1) % self.agents;
+                let round_over = tried >= self.agents;
+                self.phase = Phase::Joining { tried: if round_over { 0 } else { tried } };
+                if round_over { self.backoff.next() } else { Duration::ZERO }
+            }
+            // Joining -> Joining with the same agent: the others would refuse as well
+            (Phase::Joining { .. }, Outcome::Refused | Outcome::Forgotten) => self.backoff.next(),
+            // Member -> Member
+            (Phase::Member { .. }, Outcome::Done) => {
+                self.backoff.reset();
+                self.phase = Phase::Member { heard: true, missed: false };
+                self.interval
+            }
+            (Phase::Member { heard, .. }, Outcome::Refused) => {
+                self.phase = Phase::Member { heard: *heard, missed: false };
+                self.backoff.next()
+            }
+            // Member -> Joining; at once, unless the agent forgets us each time
+            (Phase::Member { heard, .. }, Outcome::Forgotten) => {
+                let delay = if *heard { Duration::ZERO } else { self.backoff.next() };
+                self.phase = Phase::Joining { tried: 0 };
+                delay
+            }
+            // Member -> Member: a second try at once, since a restarted agent drops idle connections
+            (Phase::Member { heard, missed: false }, Outcome::AgentFailed) => {
+                self.phase = Phase::Member { heard: *heard, missed: true };
+                Duration::ZERO
+            }
+            // Member -> Joining with the next agent
+            (Phase::Member { missed: true, .. }, Outcome::AgentFailed) => {
+                self.current = (self.current + 1) % self.agents;
+                self.phase = Phase::Joining { tried: 0 };
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Agents other than the one that has us now that may still hold an entry of ours. None while we are not registered: until then the
+    /// old entry is better than nothing.
+    pub(super) fn stale(&self) -> Vec<usize> {
+        match self.phase {
+            Phase::Joining { .. } => Vec::new(),
+            Phase::Member { .. } => self.touched().into_iter().filter(|&agent| agent != self.current).collect(),
+        }
+    }
+
+    /// Every agent that may hold an entry of ours.
+    pub(super) fn touched(&self) -> Vec<usize> {
+        (0..self.agents).filter(|&agent| self.touched[agent]).collect()
+    }
+
+    /// Notes that `agent` holds no entry of ours any more.
+    pub(super) fn cleaned(&mut self, agent: usize) {
+        self.touched[agent] = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// A plan after these steps and outcomes.
+    fn plan(agents: usize, outcomes: &[Outcome]) -> Plan {
+        let mut plan = Plan::new(agents, INTERVAL);
+        for &outcome in outcomes {
+            plan.next();
+            plan.finish(outcome);
+        }
+        plan
+    }
+
+    #[test]
+    fn registers_then_beats_at_once_then_each_interval() {
+        let mut plan = Plan::new(1, INTERVAL);
+        assert_eq!(plan.next(), Step::Register(0));
+        assert_eq!(plan.finish(Outcome::Done), Duration::ZERO);
+        assert_eq!(plan.next(), Step::Heartbeat(0));
+        assert_eq!(plan.finish(Outcome::Done), INTERVAL);
+        assert_eq!(plan.next(), Step::Heartbeat(0));
+    }
+
+    #[test]
+    fn registers_again_at_once_when_forgotten_but_not_in_a_tight_loop() {
+        let mut plan = plan(1, &[Outcome::Done, Outcome::Done]);
+        assert_eq!(plan.finish(Outcome::Forgotten), Duration::ZERO);
+        assert_eq!(plan.next(), Step::Register(0));
+        assert_eq!(plan.finish(Outcome::Done), Duration::ZERO);
+        assert!(plan.finish(Outcome::Forgotten) > Duration::ZERO);
+    }
+
+    #[test]
+    fn goes_to_the_next_agent_after_two_missed_heartbeats() {
+        let mut plan = plan(2, &[Outcome::Done, Outcome::Done, Outcome::AgentFailed]);
+        assert_eq!(plan.next(), Step::Heartbeat(0));
+        assert_eq!(plan.finish(Outcome::AgentFailed), Duration::ZERO);
+        assert_eq!(plan.next(), Step::Register(1));
+        assert_eq!(plan.stale(), [0; 0], "the old entry stays until there is a new one");
+        plan.finish(Outcome::Done);
+        assert_eq!(plan.stale(), [0]);
+        plan.cleaned(0);
+        assert_eq!(plan.stale(), [0; 0]);
+        assert_eq!(plan.touched(), [1]);
+    }
+
+    #[test]
+    fn one_missed_heartbeat_is_forgiven() {
+        let mut plan = plan(2, &[Outcome::Done, Outcome::AgentFailed, Outcome::Done, Outcome::AgentFailed]);
+        assert_eq!(plan.next(), Step::Heartbeat(0));
+    }
+
+    #[test]
+    fn pauses_after_a_round_of_dead_agents_and_ever_longer() {
+        let mut plan = Plan::new(3, INTERVAL);
+        let mut pauses = Vec::new();
+        for round in 0..8 {
+            for agent in 0..3 {
+                assert_eq!(plan.next(), Step::Register(agent), "round {round}");
+                pauses.push(plan.finish(Outcome::AgentFailed));
+            }
+        }
+        assert!(pauses.chunks(3).all(|round| round[0].is_zero() && round[1].is_zero() && !round[2].is_zero()), "{pauses:?}");
+        assert!(pauses[23] > pauses[2] && pauses[23] <= INTERVAL, "{pauses:?}");
+    }
+
+    #[test]
+    fn stays_with_an_agent_that_refuses() {
+        let mut plan = Plan::new(2, INTERVAL);
+        assert_eq!(plan.next(), Step::Register(0));
+        assert!(plan.finish(Outcome::Refused) > Duration::ZERO);
+        assert_eq!(plan.next(), Step::Register(0));
+    }
+
+    #[test]
+    fn an_agent_that_may_have_heard_us_is_cleaned_up_too() {
+        let plan = plan(2, &[Outcome::AgentFailed, Outcome::Done]);
+        assert_eq!(plan.stale(), [0]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Follows the instances of a service in Consul by blocking queries.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+use user_info_api::config::{Consul, Discovery};
+
+use super::backoff::Backoff;
+use super::client::{Agent, SetupError};
+use super::decode;
+use super::discovered::Publisher;
+
+/// How long an agent may hold a query open, as in Kratos.
+const WAIT: Duration = Duration::from_secs(55);
+/// Least time between two queries, for the case that each is answered at once.
+const SPACING: Duration = Duration::from_millis(100);
+
+/// The state of one watch.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    agents: Vec<Agent>,
+    current: usize,
+    /// Agents in a row that failed.
+    failed: usize,
+    index: u64,
+    service: String,
+    version: Option<String>,
+    backoff: Backoff,
+}
+
+impl Watcher {
+    pub(super) fn new(consul: &Consul, discovery: &Discovery) -> Result<Self, SetupError> {
+        Ok(Self {
+            agents: Agent::all(consul, "discovery.consul")?,
+            current: 0,
+            failed: 0,
+            index: 0,
+            service: discovery.service.clone(),
+            version: discovery.version.clone(),
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
+        })
+    }
+
+    /// Queries for ever.
+    pub(super) async fn run(mut self, publisher: &Publisher) {
+        loop {
+            let next = Instant::now() + SPACING;
+            match self.agents[self.current].healthy(&self.service, self.index, WAIT).await {
+                Ok((index, entries)) => {
+                    self.index = next_index(self.index, index);
+                    self.failed = 0;
+                    self.backoff.reset();
+                    publisher.found(decode::nodes(entries, self.version.as_deref()));
+                    sleep_until(next).await;
+                }
+                Err(error) => {
+                    publisher.failed(&error);
+                    // a restarted or another agent counts from elsewhere
+                    self.index = 0;
+                    if error.is_agent_failure() {
+                        self.current = (self.current + 1) % self.agents.len();
+                        self.failed += 1;
+                    }
+                    if !error.is_agent_failure() || self.failed >= self.agents.len() {
+                        self.failed = 0;
+                        sleep(self.backoff.next()).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The index to ask with after an answer: never 0, which would not block, and from the start if the agent counts backwards
+/// (Consul's documentation, "Blocking Queries").
+fn next_index(asked: u64, answered: u64) -> u64 {
+    let answered = answered.max(1);
+    if answered < asked { 0 } else { answered }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_never_goes_backwards_nor_stays_zero() {
+        for (asked, answered, next) in [(0, 12, 12), (12, 12, 12), (12, 13, 13), (12, 5, 0), (0, 0, 1), (1, 0, 1), (9, 0, 0)] {
+            assert_eq!(next_index(asked, answered), next, "{asked} then {answered}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Follows the config file and puts in force what may change live.
+//!
+//! A file that does not parse or check leaves the last good one in force and says so: in the log, in
+//! `bbs_config_reload_failures_total` and on `/config`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use prometheus::{IntCounter, IntGauge, Registry};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
+
+use crate::config;
+
+/// Editors write a file in several steps; this long after a change it is read.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// File systems without change events are looked at this often.
+const POLL: Duration = Duration::from_secs(2);
+
+/// A config file with a part that may change live.
+pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Send + Sync + 'static {
+    /// Generation of the spec it was made from.
+    fn generation(&self) -> i64;
+
+    /// This configuration with the live part and generation of `newer`.
+    #[must_use]
+    fn with_live(&self, newer: &Self) -> Self;
+}
+
+impl Config for UserInfoConfig {
+    fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    fn with_live(&self, newer: &Self) -> Self {
+        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
+    }
+}
+
+impl Config for UserClientConfig {
+    fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    fn with_live(&self, newer: &Self) -> Self {
+        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
+    }
+}
+
+/// What is in force, and what is wrong with the file if it is not what the file says.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InForce<C> {
+    /// Generation of the spec that is in force.
+    pub generation: i64,
+    /// The values in force. Secrets are named by their files, so none stands here.
+    pub config: C,
+    /// Why the file, as it is now, could not be used.
+    pub problem: Option<String>,
+    /// Whether the file differs in what takes a restart.
+    pub restart_needed: bool,
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+pub struct Live<C> {
+    state: ArcSwap<InForce<C>>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    reloads: IntCounter,
+    failures: IntCounter,
+    generation: IntGauge,
+}
+
+impl Metrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
+        let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
+        let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
+        registry.register(Box::new(reloads.clone()))?;
+        registry.register(Box::new(failures.clone()))?;
+        registry.register(Box::new(generation.clone()))?;
+        Ok(Self { reloads, failures, generation })
+    }
+}
+
+impl<C: Config> Live<C> {
+    /// Begins with `config` in force. Registers the reload metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(config: C, registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Metrics::new(registry)?;
+        metrics.generation.set(config.generation());
+        let state = InForce { generation: config.generation(), config, problem: None, restart_needed: false };
+        Ok(Self { state: ArcSwap::from_pointee(state), metrics })
+    }
+
+    /// What is in force now.
+    pub fn get(&self) -> Arc<InForce<C>> {
+        self.state.load_full()
+    }
+
+    /// Follows the file at `path` for ever; `apply` is given each new configuration.
+    pub async fn follow(&self, path: &Path, mut apply: impl FnMut(&C)) {
+        let changed = Arc::new(Notify::new());
+        let _watcher = watch(path, Arc::clone(&changed));
+        let mut seen = None;
+        loop {
+            let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("{}: cannot be read: {e}", path.display()));
+            if seen.as_ref() != Some(&text) {
+                match text.as_deref().map_err(Clone::clone).and_then(|t| config::parse::<C>(path, t).map_err(|e| e.to_string())) {
+                    Ok(config) => self.accept(&config, &mut apply),
+                    Err(problem) => self.refuse(problem),
+                }
+                seen = Some(text);
+            }
+            if tokio::time::timeout(POLL, changed.notified()).await.is_ok() {
+                tokio::time::sleep(SETTLE).await;
+            }
+        }
+    }
+
+    fn accept(&self, file: &C, apply: &mut impl FnMut(&C)) {
+        let old = self.get();
+        let config = old.config.with_live(file);
+        let restart_needed = config != *file;
+        if config == old.config && old.problem.is_none() && restart_needed == old.restart_needed {
+            return;
+        }
+        if restart_needed && !old.restart_needed {
+            tracing::warn!("the config file changed in more than its live part; the rest takes a restart");
+        }
+        if config != old.config {
+            apply(&config);
+            self.metrics.reloads.inc();
+            self.metrics.generation.set(config.generation());
+            tracing::info!(generation = config.generation(), "live settings in force");
+        }
+        self.state.store(Arc::new(InForce { generation: config.generation(), config, problem: None, restart_needed }));
+    }
+
+    fn refuse(&self, problem: String) {
+        self.metrics.failures.inc();
+        tracing::warn!(problem, generation = self.get().generation, "config file not usable, the last good one stays in force");
+        self.state.store(Arc::new(InForce { problem: Some(problem), ..InForce::clone(&self.get()) }));
+    }
+}
+
+/// Watches the folder of `path`, since editors and the kubelet put a new file in the old one's place.
+fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let notify = move |event: notify::Result<notify::Event>| {
+        if !event.is_ok_and(|e| e.kind.is_access()) {
+            changed.notify_one();
+        }
+    };
+    let watcher = notify::recommended_watcher(notify).and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w));
+    watcher.inspect_err(|error| tracing::warn!(%error, "no change events for the config file; it is read every {POLL:?} instead")).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Accepts connections and hands each to the worker that has the fewest.
+//!
+//! Instead of one listener a worker (`SO_REUSEPORT`), whose share the kernel draws by lot: a few long-lived gRPC connections would leave
+//! workers idle, and a second process on the same port would silently take half of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::OptionFuture;
+use prometheus::{IntCounter, IntGaugeVec, Opts, Registry};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::listener::Listeners;
+use super::worker::{Accepted, Port, Worker};
+
+/// Pause after a failed accept, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Time between looks at the workers' connections.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// Hands connections to workers.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    workers: Vec<Worker>,
+    room: Arc<Semaphore>,
+    accepted: IntCounter,
+    failures: IntCounter,
+    open: IntGaugeVec,
+}
+
+impl Acceptor {
+    /// Serves at most `max_connections` at a time. Registers its metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &Registry) -> prometheus::Result<Self> {
+        let accepted = IntCounter::new("bbs_user_info_connections_accepted_total", "Connections accepted.")?;
+        let failures = IntCounter::new("bbs_user_info_accept_failures_total", "Connections that could not be accepted.")?;
+        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections."), &["worker"])?;
+        registry.register(Box::new(accepted.clone()))?;
+        registry.register(Box::new(failures.clone()))?;
+        registry.register(Box::new(open.clone()))?;
+        Ok(Self { workers, room: Arc::new(Semaphore::new(max_connections as usize)), accepted, failures, open })
+    }
+
+    /// Accepts on `listeners` for ever.
+    ///
+    /// # Errors
+    /// If a listener cannot be used with this runtime.
+    pub(super) fn run(&self, listeners: Listeners) -> std::io::Result<impl Future<Output = ()>> {
+        let grpc = self.accept(Port::Grpc, TcpListener::from_std(listeners.grpc)?);
+        let http = self.accept(Port::Http, TcpListener::from_std(listeners.http)?);
+        let admin = listeners.admin.map(TcpListener::from_std).transpose()?.map(|l| self.accept(Port::Admin, l));
+        Ok(async {
+            tokio::join!(grpc, http, OptionFuture::from(admin), self.measure());
+        })
+    }
+
+    async fn accept(&self, port: Port, listener: TcpListener) {
+        loop {
+            let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { return };
+            match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => {
+                    self.accepted.inc();
+                    self.hand_over(Accepted { port, stream, permit });
+                }
+                Err(error) => {
+                    if self.failures.get() == 0 {
+                        tracing::error!(%error, "connection not accepted; more of these are counted in bbs_user_info_accept_failures_total");
+                    }
+                    self.failures.inc();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, accepted: Accepted) {
+        if let Some(worker) = self.workers.iter().min_by_key(|w| w.open()) {
+            worker.take(accepted);
+        }
+    }
+
+    /// Shows each worker's connections in the metrics, for ever.
+    async fn measure(&self) {
+        let gauges: Vec<_> = (0..self.workers.len()).map(|i| self.open.with_label_values(&[&i.to_string()])).collect();
+        loop {
+            for (gauge, worker) in gauges.iter().zip(&self.workers) {
+                gauge.set(i64::try_from(worker.open()).unwrap_or(i64::MAX));
+            }
+            tokio::time::sleep(MEASURE).await;
+        }
+    }
+
+    /// The workers, to be closed.
+    pub(super) fn into_workers(self) -> Vec<Worker> {
+        self.workers
+    }
+}

@@ -1,0 +1,45 @@
+//! Why `user_info` cannot start.
+
+use super::listener::BindError;
+use super::registration::RegistrationError;
+use crate::config::EXIT_CONFIG;
+use crate::data::ConnectError;
+
+/// Exit code of a program that lacks something it needs, such as a port (`EX_UNAVAILABLE`).
+pub const EXIT_UNAVAILABLE: u8 = 69;
+
+/// Why a service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A store refuses what the configuration says of it.
+    #[error(transparent)]
+    Store(#[from] ConnectError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The registry's settings cannot be used.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// Two metrics of the same name.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The protocol's descriptors cannot be read.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The system refuses a thread or a socket.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    /// A worker ended before it served.
+    #[error("a worker ended before it served; its panic stands in the log")]
+    Worker,
+}
+
+impl StartError {
+    /// Exit code: 64 if the configuration has to be changed, 69 if something is missing that may come.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) => EXIT_CONFIG,
+            _ => EXIT_UNAVAILABLE,
+        }
+    }
+}

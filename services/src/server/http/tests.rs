@@ -1,0 +1,56 @@
+use axum::body::Body;
+use http_body_util::BodyExt;
+
+use super::*;
+
+async fn answer(method: &str, path: &str) -> (u16, String, String) {
+    let stack = tower::service_fn(|call: Call<GetUserInfoRequest>| async move {
+        assert_eq!((call.kind, call.operation), (Kind::Http, GET_USER_INFO));
+        match call.message.user_id {
+            7 => Err(Error::RATELIMIT),
+            8 => Ok(GetUserInfoReply { user: None, ip_addr: "a:1".into() }),
+            user_id => {
+                let user =
+                    User { user_id, name: "hutao".into(), email: "hutao@wangshengtang.com".into(), visits: 10086, ip: String::new() };
+                Ok(GetUserInfoReply { user: Some(user), ip_addr: "0.0.0.0:9000".into() })
+            }
+        }
+    });
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("valid");
+    let response = router(stack, Router::new()).oneshot(request).await.expect("infallible");
+    let header = |name| response.headers().get(name).map(|v| v.to_str().expect("text").to_owned()).unwrap_or_default();
+    let (status, about) = (response.status().as_u16(), header("content-type") + &header("location"));
+    let body = response.into_body().collect().await.expect("whole").to_bytes();
+    (status, about, String::from_utf8(body.to_vec()).expect("utf-8"))
+}
+
+#[tokio::test]
+async fn the_reply_is_that_of_the_seed() {
+    let expected =
+        r#"{"user":{"userID":"1","name":"hutao","ip":"","email":"hutao@wangshengtang.com","visits":"10086"},"ipAddr":"0.0.0.0:9000"}"#;
+    assert_eq!(answer("GET", "/user_info/1").await, (200, "application/json".into(), expected.into()));
+    assert_eq!(answer("GET", "/user_info/8").await.2, r#"{"user":null,"ipAddr":"a:1"}"#);
+}
+
+#[tokio::test]
+async fn errors_have_all_four_keys() {
+    let json = |code: u16, reason: &str, message: &str| {
+        (code, "application/json".to_owned(), format!(r#"{{"code":{code},"reason":"{reason}","message":"{message}","metadata":{{}}}}"#))
+    };
+    let ratelimit = json(429, "RATELIMIT", "service unavailable due to rate limit exceeded");
+    assert_eq!(answer("GET", "/user_info/7").await, ratelimit);
+    let codec = |text: &str, cause: &str| {
+        json(400, "CODEC", &format!(r#"parsing field \"userID\": strconv.ParseInt: parsing \"{text}\": {cause}"#))
+    };
+    assert_eq!(answer("GET", "/user_info/abc").await, codec("abc", "invalid syntax"));
+    assert_eq!(answer("GET", "/user_info/9223372036854775808").await, codec("9223372036854775808", "value out of range"));
+    assert_eq!(answer("GET", "/nowhere").await, json(404, "NOT_FOUND", "no such path"));
+    assert_eq!(answer("POST", "/user_info/1").await, json(405, "METHOD_NOT_ALLOWED", "this path does not take this method"));
+}
+
+#[tokio::test]
+async fn a_slash_too_many_is_redirected() {
+    let (status, location, _) = answer("GET", "/user_info/1/").await;
+    assert_eq!((status, &*location), (301, "/user_info/1"));
+    assert_eq!(answer("GET", "/user_info//").await.0, 404);
+}

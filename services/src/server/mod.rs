@@ -1,0 +1,171 @@
+//! `user_info`: listeners, workers, admin endpoints, and the order in which they start and stop.
+
+mod acceptor;
+pub mod admin;
+mod connection;
+mod error;
+pub mod grpc;
+mod handler;
+pub mod http;
+mod listener;
+pub mod readiness;
+pub mod registration;
+mod worker;
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use prometheus::process_collector::ProcessCollector;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tonic_health::ServingStatus;
+use user_info_api::config::UserInfoConfig;
+use user_info_proto::GET_USER_INFO;
+use user_info_proto::user_info_server::UserInfoServer;
+
+pub use error::{EXIT_UNAVAILABLE, StartError};
+pub use handler::handler;
+pub use listener::{BindError, Listeners, bind};
+
+use self::acceptor::Acceptor;
+use self::admin::Admin;
+use self::readiness::{Part, Readiness};
+use self::registration::Registration;
+use self::worker::{Services, Worker};
+use crate::data::{ConnectError, Data, DataMetrics};
+use crate::middleware::ServerLayers;
+use crate::middleware::access_log::AccessLogLayer;
+use crate::middleware::deadline::{DeadlineLayer, Ticker};
+use crate::middleware::fault::FaultLayer;
+use crate::middleware::metrics::{CallMetrics, MetricsLayer};
+use crate::middleware::rate_limit::{CpuMeter, RateLimitLayer};
+use crate::middleware::recovery::RecoveryLayer;
+use crate::registry::Instance;
+use crate::registry::host::advertised;
+use crate::reload::Live;
+
+/// Service name of gRPC's health protocol.
+const HEALTH: &str = "api.user_info.UserInfo";
+
+/// Runs the service that `config`, read from the file at `path`, describes, until `stop` completes and the calls in flight have ended.
+///
+/// # Errors
+/// If it cannot start; then nothing of it runs.
+pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
+    // Everything that can be refused is tried before a port is bound.
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    let live = Arc::new(Live::new(config.clone(), &registry)?);
+    let cpu = Arc::new(CpuMeter::default());
+    let layers = layers(&config, &registry, &cpu)?;
+    let data_metrics = DataMetrics::register(&registry)?;
+    drop(Data::open(&config.users, &config.views, &data_metrics).await?);
+
+    let listeners = Listeners::bind(&config.server)?;
+    let grpc_address = advertised(&config.server.grpc, listeners.grpc.local_addr()?);
+    let http_address = advertised(&config.server.http, listeners.http.local_addr()?);
+    let readiness = Readiness::default();
+    let admin = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
+    let (companions, health) = grpc::companions()?;
+
+    let (stopping, when_stopping) = watch::channel(false);
+    let mut workers = Vec::new();
+    let mut stores = Vec::new();
+    for index in 0..worker_count(config.server.workers) {
+        let (layers, metrics, config) = (layers.clone(), data_metrics.clone(), config.clone());
+        let (admin, companions, ip_addr) = (admin.clone(), companions.clone(), grpc_address.as_str().into());
+        let build = async move || {
+            let ticker = Ticker::default();
+            tokio::spawn(ticker.clone().run());
+            let data = Data::open(&config.users, &config.views, &metrics).await?;
+            let deadline = DeadlineLayer::new(ticker, config.server.timeout.get());
+            let stack = ServerLayers { deadline, ..layers }.wrap(handler(data.clone(), ip_addr));
+            let beside = if config.server.admin.is_none() { admin.clone() } else { axum::Router::new() };
+            let services = Services {
+                http: http::router(stack.clone(), beside),
+                grpc: grpc::Dispatch::new(UserInfoServer::new(grpc::Grpc::new(stack)), companions),
+                admin: admin::json_errors(admin),
+                max_concurrent_streams: config.server.max_concurrent_streams,
+            };
+            Ok::<_, ConnectError>((services, data))
+        };
+        let (worker, built) = Worker::start(index, build, when_stopping.clone())?;
+        stores.push(built.await.map_err(|_| StartError::Worker)??);
+        workers.push(worker);
+    }
+    readiness_of_stores(&readiness, stores);
+
+    let acceptor = Acceptor::new(workers, config.server.max_connections, &registry)?;
+    let instance = Instance::new(&config.service, vec![format!("grpc://{grpc_address}"), format!("http://{http_address}")]);
+    let registration = Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?;
+    health.set_service_status(HEALTH, ServingStatus::Serving).await;
+    tracing::info!(id = instance.id, grpc = grpc_address, http = http_address, generation = config.generation, "serving");
+
+    {
+        let mut serving = pin!(async {
+            tokio::join!(acceptor.run(listeners)?, live.follow(path, |c: &UserInfoConfig| layers.apply(&c.live)), Arc::clone(&cpu).run());
+            Ok::<_, std::io::Error>(())
+        });
+        let why = tokio::select! {
+            why = stop => why,
+            ended = serving.as_mut() => return Ok(ended?),
+        };
+        // serving => draining: callers are told, and served on until they have noticed
+        tracing::info!(why, drain = %config.server.drain_delay, "stopping");
+        readiness.drain();
+        health.set_service_status(HEALTH, ServingStatus::NotServing).await;
+        health.set_service_status("", ServingStatus::NotServing).await;
+        let leave_and_wait = async { tokio::join!(registration.leave(), sleep(config.server.drain_delay.get())) };
+        tokio::select! {
+            _ = leave_and_wait => {}
+            ended = serving.as_mut() => ended?,
+        }
+    }
+    // draining => stopped: no new connection, no new call
+    stopping.send_replace(true);
+    let workers = tokio::task::spawn_blocking(move || acceptor.into_workers().into_iter().for_each(Worker::join));
+    if timeout(config.server.shutdown_timeout.get(), workers).await.is_err() {
+        tracing::warn!(limit = %config.server.shutdown_timeout, "calls still in flight are cut off");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// One worker a CPU of the container's or machine's limit, unless told otherwise.
+fn worker_count(configured: u16) -> usize {
+    if configured > 0 { configured.into() } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+/// The middlewares, with the live settings in force. Each worker puts a deadline of its own in.
+fn layers(config: &UserInfoConfig, registry: &Registry, cpu: &Arc<CpuMeter>) -> prometheus::Result<ServerLayers> {
+    let calls = Arc::new(CallMetrics::new(registry, "bbs_user_info_server", &[GET_USER_INFO])?);
+    let layers = ServerLayers {
+        metrics: MetricsLayer::new(calls),
+        access_log: AccessLogLayer::new(registry)?,
+        deadline: DeadlineLayer::new(Ticker::default(), Duration::MAX),
+        rate_limit: RateLimitLayer::new(registry, Arc::clone(cpu))?,
+        recovery: RecoveryLayer::new(registry)?,
+        fault: FaultLayer::new(registry)?,
+    };
+    layers.apply(&config.live);
+    Ok(layers)
+}
+
+/// Reports the stores; they never make an instance unready, since all instances share them.
+fn readiness_of_stores(readiness: &Readiness, workers: Vec<Data>) {
+    let workers = Arc::new(workers);
+    for (store, name) in ["users", "views"].into_iter().enumerate() {
+        let workers = Arc::clone(&workers);
+        readiness.add(move || {
+            let states: Vec<_> = workers.iter().map(|data| data.status()[store].clone()).collect();
+            let failed = states.iter().find_map(|s| s.last_error.clone());
+            let connected = states.iter().all(|s| s.connected > 0);
+            let place = states.first().map(|s| s.store.to_string()).unwrap_or_default();
+            let message = failed.as_ref().map_or(place, ToString::to_string);
+            Part { name, ok: connected && failed.is_none(), required: false, message }
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! One worker: a thread with a single-threaded runtime that owns all that its calls touch.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::connection::{self, GrpcService};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// gRPC calls.
+    Grpc,
+    /// HTTP calls.
+    Http,
+    /// Admin endpoints alone.
+    Admin,
+}
+
+/// A connection on its way to a worker, with its share of the connection limit.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// What it is for.
+    pub port: Port,
+    /// The connection.
+    pub stream: std::net::TcpStream,
+    /// Given back when it ends.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// What a worker serves.
+#[derive(Debug, Clone)]
+pub(super) struct Services<G> {
+    /// gRPC.
+    pub grpc: G,
+    /// HTTP; with the admin endpoints, unless they have a listener of their own.
+    pub http: Router,
+    /// The admin endpoints alone.
+    pub admin: Router,
+    /// Calls in flight on one gRPC connection.
+    pub max_concurrent_streams: u32,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    connections: mpsc::UnboundedSender<Accepted>,
+    open: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the worker number `index`. `build` makes its services, on its own runtime, and what else the caller
+    /// wants of there; the receiver tells how that went.
+    ///
+    /// # Errors
+    /// If no thread can be had.
+    pub(super) fn start<B, F, G, T, E>(
+        index: usize,
+        build: B,
+        stopping: watch::Receiver<bool>,
+    ) -> std::io::Result<(Self, oneshot::Receiver<Result<T, E>>)>
+    where
+        B: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<(Services<G>, T), E>>,
+        G: GrpcService,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (connections, accepted) = mpsc::unbounded_channel();
+        let (built, when_built) = oneshot::channel();
+        let open = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&open);
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            runtime.block_on(async {
+                match build().await {
+                    Ok((services, beside)) => {
+                        let _ = built.send(Ok(beside));
+                        serve(&services, accepted, &counter, &stopping).await;
+                    }
+                    Err(error) => {
+                        let _ = built.send(Err(error));
+                    }
+                }
+            });
+        })?;
+        Ok((Self { connections, open, thread }, when_built))
+    }
+
+    /// Connections it serves now.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a connection.
+    pub(super) fn take(&self, accepted: Accepted) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        if self.connections.send(accepted).is_err() {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands it no more connections, and waits until those it has have ended.
+    pub(super) fn join(self) {
+        drop(self.connections);
+        let _ = self.thread.join(); // a panic is in the log already
+    }
+}
+
+/// Serves connections until no more can come and all have ended.
+async fn serve<G: GrpcService>(
+    services: &Services<G>,
+    mut accepted: mpsc::UnboundedReceiver<Accepted>,
+    open: &Arc<AtomicUsize>,
+    stopping: &watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            next = accepted.recv() => {
+                let Some(Accepted { port, stream, permit }) = next else { break };
+                let (services, stopping, open) = (services.clone(), stopping.clone(), Arc::clone(open));
+                connections.spawn(async move {
+                    if let Err(error) = one(port, stream, services, stopping).await {
+                        tracing::debug!(%error, "connection not served");
+                    }
+                    open.fetch_sub(1, Ordering::Relaxed);
+                    drop(permit);
+                });
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+async fn one<G: GrpcService>(
+    port: Port,
+    stream: std::net::TcpStream,
+    services: Services<G>,
+    stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let stream = TcpStream::from_std(stream)?;
+    stream.set_nodelay(true)?;
+    match port {
+        Port::Grpc => connection::grpc(stream, services.grpc, services.max_concurrent_streams, stopping).await,
+        Port::Http => connection::http(stream, services.http, stopping).await,
+        Port::Admin => connection::http(stream, services.admin, stopping).await,
+    }
+    Ok(())
+}
