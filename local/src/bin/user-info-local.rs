@@ -1,0 +1,25 @@
+//! Runs the whole user-info system on this machine.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use user_info_local::args::Args;
+use user_info_local::run::run;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("user-info-local: {error}");
+            return ExitCode::from(69);
+        }
+    };
+    match runtime.block_on(run(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `user-info-local`: the whole user-info system on one machine, from one `UserInfoDeployment`.
+
+pub mod agent;
+pub mod args;
+pub mod http;
+pub mod page;
+pub mod ports;
+pub mod run;
+pub mod scrape;
+pub mod spec;
+pub mod supervisor;
+pub mod terminal;

@@ -1,0 +1,278 @@
+//! The program from start to end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use notify::{RecursiveMode, Watcher};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use user_info_api::crd::StoreMode;
+use user_info_api::render;
+
+use crate::agent::Agent;
+use crate::args::{Args, Output};
+use crate::page::{self, Edit, Samples};
+use crate::ports::Ports;
+use crate::spec::RunningSpec;
+use crate::supervisor::{Event, Place, Supervisor, USER_CLIENT, USER_INFO, summary};
+use crate::terminal::Terminal;
+
+/// First ports to try.
+const REGISTRY: u16 = 8500;
+/// Editors write a file in several steps; this long after a change it is read.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Without change events the file is read this often; changes of its own that the system missed are published this often.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Why the system cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The file cannot be used: a line for each thing that is wrong.
+    #[error("{0}")]
+    Spec(String),
+    /// A program of the services is not where it should be.
+    #[error("{}: not found; build it with `cargo build --bins`, or name its folder with --programs", .0.display())]
+    NoProgram(PathBuf),
+    /// The embedded store of users cannot be made.
+    #[error("the embedded store of users cannot be made: {0}")]
+    Store(String),
+    /// The system refuses something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No port is free.
+    #[error(transparent)]
+    NoPort(#[from] crate::supervisor::NoPort),
+}
+
+impl RunError {
+    /// Exit code: 64 if the file has to be changed, 69 if something is missing.
+    pub const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Spec(_)) { 64 } else { 69 }
+    }
+
+    fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::System { what, source }
+    }
+}
+
+/// Runs the system that `args` describe until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// If it cannot start; then nothing of it runs.
+pub async fn run(args: &Args) -> Result<(), RunError> {
+    let terminal = Terminal::new(args.output);
+    let spec = RunningSpec::read(&args.file).map_err(RunError::Spec)?;
+    let mut signals = signals().map_err(RunError::system("signals"))?;
+    let temporary = tempfile::Builder::new().prefix("user-info-local-").tempdir().map_err(RunError::system("a temporary folder"))?;
+    let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&dir).map_err(RunError::system(dir.display().to_string()))?;
+    let programs = programs(args)?;
+
+    let mut ports = Ports::default();
+    let registry = ports.listen(REGISTRY).map_err(RunError::system("a port for the registry"))?;
+    let page = ports.listen(args.page_port).map_err(RunError::system("a port for the page"))?;
+    let address = |l: &std::net::TcpListener| l.local_addr().map_err(RunError::system("a listener"));
+    let place = Place {
+        registry: address(&registry)?,
+        page: address(&page)?,
+        secrets: args.secrets.clone(),
+        client_args: if args.output == Output::Json { vec!["--output".to_owned(), "json".to_owned()] } else { Vec::new() },
+        programs,
+        dir,
+    };
+    prepare_embedded_store(&spec, &place).await?;
+
+    let name = spec.resource().metadata.name.clone().unwrap_or_default();
+    terminal.say("start", &format!("{name}: starting {} instances, a client, the registry and the page", spec.resource().spec.replicas));
+    let (mut supervisor, mut events) = Supervisor::new(place, spec, ports);
+    let (end, ended) = watch::channel(false);
+    let agent = tokio::spawn(Agent::default().run(listener(registry)?, until(ended.clone())));
+    supervisor.apply()?;
+    let samples = Arc::new(Samples::new());
+    let (edits, mut edited) = mpsc::channel(16);
+    let state = page::State {
+        snapshot: supervisor.snapshots(),
+        samples: Arc::clone(&samples),
+        edits,
+        token: page::Token::random().map_err(RunError::system("a random token"))?,
+        port: address(&page)?.port(),
+    };
+    let page = tokio::spawn(axum::serve(listener(page)?, page::router(state)).with_graceful_shutdown(until(ended)).into_future());
+
+    let changed = Arc::new(Notify::new());
+    let watcher = watch_file(&args.file, Arc::clone(&changed));
+    let sampler = tokio::spawn(supervisor.sampler().run(samples));
+    let mut poll = interval(POLL);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reread: Option<Instant> = None;
+    let mut announced = 0;
+    loop {
+        tokio::select! {
+            biased;
+            name = signals.next() => {
+                terminal.say("stop", &format!("{name}: stopping the clients, then the instances"));
+                break;
+            }
+            Some(event) = events.recv() => handle(event, args, terminal),
+            () = changed.notified() => reread = Some(Instant::now() + SETTLE),
+            () = sleep_until(reread.unwrap_or_else(Instant::now)), if reread.is_some() => {
+                reread = None;
+                follow_file(&mut supervisor, terminal);
+            }
+            Some(edit) = edited.recv() => carry_out(edit, &mut supervisor, terminal),
+            _ = poll.tick() => if watcher.is_none() {
+                changed.notify_one();
+            },
+        }
+        supervisor.publish();
+        if let Some(took) = supervisor.settled().filter(|_| announced != supervisor.generation()) {
+            announce(&supervisor, took, announced == 0, args, terminal);
+            announced = supervisor.generation();
+        }
+    }
+    sampler.abort();
+    tokio::select! {
+        () = supervisor.shut_down() => {}
+        name = signals.next() => terminal.say("stop", &format!("{name} again: ending at once")),
+    }
+    end.send_replace(true);
+    let _ = tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(agent, page) }).await;
+    Ok(())
+}
+
+/// Where the programs of the services are.
+fn programs(args: &Args) -> Result<PathBuf, RunError> {
+    let own = || std::env::current_exe().ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default();
+    let folder = args.programs.clone().unwrap_or_else(own);
+    for program in [USER_INFO, USER_CLIENT] {
+        let path = folder.join(program);
+        if !path.is_file() {
+            return Err(RunError::NoProgram(path));
+        }
+    }
+    Ok(folder)
+}
+
+/// Makes the embedded store of users and puts the samples in. A database of somebody else's is never touched.
+async fn prepare_embedded_store(spec: &RunningSpec, place: &Place) -> Result<(), RunError> {
+    if spec.resource().spec.data.mysql.mode == StoreMode::External {
+        return Ok(());
+    }
+    let target = render::Target::local(&place.dir, &place.secrets, "", Vec::new(), 0, SystemTime::now());
+    let config = serde_json::json!({"users": {"sqlite": {"path": target.sqlite}}, "views": {"memory": true}});
+    let file = place.dir.join("store.yaml");
+    std::fs::write(&file, config.to_string()).map_err(RunError::system(file.display().to_string()))?;
+    let program = place.programs.join(USER_INFO);
+    for command in ["migrate", "seed"] {
+        let done = Command::new(&program).arg(command).arg("--config").arg(&file).output().await;
+        let done = done.map_err(RunError::system(program.display().to_string()))?;
+        if !done.status.success() {
+            return Err(RunError::Store(String::from_utf8_lossy(&done.stderr).trim().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn handle(event: Event, args: &Args, terminal: Terminal) {
+    match event {
+        Event::Line(line) if line.stdout => terminal.line(&line.text),
+        Event::Line(line) if args.logs => terminal.say("log", &format!("{}: {}", line.name, line.text)),
+        Event::Line(_) | Event::Changed => {}
+        Event::Ended { name, how, pause } => {
+            let then = pause.map_or("waits for a change of the spec".to_owned(), |p| format!("starts again in {p:?}"));
+            terminal.say("ended", &format!("{name} ended ({how}); {then}"));
+        }
+    }
+}
+
+fn follow_file(supervisor: &mut Supervisor, terminal: Terminal) {
+    match supervisor.spec_mut().reread() {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) => apply(supervisor, &summary(&changes), terminal),
+        Err(problem) => {
+            terminal.say("problem", &format!("{problem}\nthe last good spec stays in force (generation {})", supervisor.generation()));
+        }
+    }
+}
+
+fn carry_out(Edit { patch, reply }: Edit, supervisor: &mut Supervisor, terminal: Terminal) {
+    let result = supervisor.spec_mut().edit(&patch);
+    if let Ok(changes) = &result
+        && !changes.is_empty()
+    {
+        apply(supervisor, &format!("{} (on the page)", summary(changes)), terminal);
+    }
+    let _ = reply.send(result.map(|_| supervisor.generation()));
+}
+
+fn apply(supervisor: &mut Supervisor, what: &str, terminal: Terminal) {
+    terminal.say("change", &format!("generation {}: {what}", supervisor.generation()));
+    if let Err(error) = supervisor.apply() {
+        terminal.say("problem", &error.to_string());
+    }
+}
+
+/// Says that all processes are as the spec asks; the first time with the table.
+fn announce(supervisor: &Supervisor, took: Duration, first: bool, args: &Args, terminal: Terminal) {
+    let took = took.as_secs_f64();
+    if !first {
+        terminal.say("settled", &format!("generation {}: in force everywhere after {took:.2} s", supervisor.generation()));
+        return;
+    }
+    terminal.say("ready", &format!("all ready after {took:.2} s"));
+    let try_next = supervisor.processes().first().and_then(|p| p.http).map(|http| format!("try: curl http://{http}/user_info/1"));
+    let notes = [
+        Some("the page stands in for Prometheus and Grafana".to_owned()),
+        try_next,
+        Some(format!("edit {} and save: settings change live; Ctrl-C ends all", args.file.display())),
+    ];
+    terminal.table(&supervisor.table(), &notes.into_iter().flatten().collect::<Vec<_>>());
+}
+
+fn listener(listener: std::net::TcpListener) -> Result<TcpListener, RunError> {
+    TcpListener::from_std(listener).map_err(RunError::system("a listener"))
+}
+
+async fn until(mut ended: watch::Receiver<bool>) {
+    let _ = ended.wait_for(|ended| *ended).await;
+}
+
+/// The signals that end the system.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn signals() -> std::io::Result<Signals> {
+    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+impl Signals {
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
+    }
+}
+
+/// Watches the folder of `file`, since editors put a new file in the old one's place.
+fn watch_file(file: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let notify = move |event: notify::Result<notify::Event>| {
+        if !event.is_ok_and(|e| e.kind.is_access()) {
+            changed.notify_one();
+        }
+    };
+    notify::recommended_watcher(notify).and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w)).ok()
+}

@@ -1,0 +1,93 @@
+//! Consul processes that end with the test.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Runs Consul until standard input ends: also if the test process is killed.
+const WRAPPER: &str = r#"consul=$1 log=$2; shift 2
+"$consul" "$@" </dev/null >"$log" 2>&1 & echo $!
+cat >/dev/null; kill -CONT $!; kill -KILL $!; wait"#;
+
+/// A Consul server in development mode, on ports of its own.
+#[derive(Debug)]
+pub(crate) struct Consul {
+    /// `host:port` of the HTTP or HTTPS listener.
+    pub(crate) address: String,
+    pid: Pid,
+    wrapper: Child,
+    stdin: Option<ChildStdin>,
+    _dir: TempDir,
+}
+
+impl Consul {
+    /// The Consul that all tests share.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Consul> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start("", false))
+    }
+
+    /// Starts a Consul with `hcl` added to its configuration; with `https` it listens on HTTPS instead of HTTP.
+    pub(crate) fn start(hcl: &str, https: bool) -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let [http, server, lan, wan] = free_ports();
+        let (plain, tls) = if https { (-1, i32::from(http)) } else { (i32::from(http), -1) };
+        let config = format!(
+            "{hcl}\nports {{ http = {plain} https = {tls} dns = -1 grpc = -1 server = {server} serf_lan = {lan} serf_wan = {wan} }}\n"
+        );
+        let file = dir.path().join("consul.hcl");
+        std::fs::write(&file, config).expect("written");
+        let mut wrapper = Command::new("sh")
+            .args(["-c", WRAPPER, "sh"])
+            .arg(binary())
+            .arg(dir.path().join("consul.log"))
+            .args(["agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-config-file"])
+            .arg(file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh starts");
+        let mut line = String::new();
+        BufReader::new(wrapper.stdout.take().expect("piped")).read_line(&mut line).expect("the process id");
+        let pid = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
+        Self { address: format!("127.0.0.1:{http}"), pid, stdin: wrapper.stdin.take(), wrapper, _dir: dir }
+    }
+
+    /// Stops the process as if the machine hung, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        kill_process(self.pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("runs");
+    }
+}
+
+impl Drop for Consul {
+    fn drop(&mut self) {
+        self.stdin.take();
+        let _ = self.wrapper.wait();
+    }
+}
+
+/// The Consul binary: `$CONSUL`, the test cluster's, or the one on the path.
+pub(crate) fn binary() -> PathBuf {
+    let named = std::env::var_os("CONSUL").map(PathBuf::from);
+    let cached = std::env::home_dir().map(|home| home.join(".cache/test-cluster/bin/consul"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|dir| dir.join("consul")).find(|file| file.is_file());
+    let found = named.or(cached.filter(|file| file.is_file())).or(installed);
+    found.expect("no consul binary: run `make setup`, or set CONSUL to one")
+}
+
+/// Runs `consul` with `args` in `dir`.
+pub(crate) fn run(dir: &Path, args: &[&str]) {
+    let status = Command::new(binary()).args(args).current_dir(dir).stdout(Stdio::null()).status().expect("consul starts");
+    assert!(status.success(), "consul {args:?}: {status}");
+}
+
+fn free_ports() -> [u16; 4] {
+    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("bound").port())
+}
