@@ -130,8 +130,8 @@ impl Check for Server {
     }
 }
 
-/// Where traces go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Where traces go, and how many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tracing {
@@ -139,4 +139,21 @@ pub struct Tracing {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
     pub otlp_endpoint: Option<String>,
+    /// Share of the calls that are recorded where no caller has decided it, 0 to 100.
+    #[cfg_attr(feature = "crd", schemars(range(min = 0.0, max = 100.0)))]
+    pub percentage: f64,
+}
+
+impl Eq for Tracing {}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, percentage: 1.0 }
+    }
+}
+
+impl Check for Tracing {
+    fn check(&self, v: &mut Violations) {
+        v.range("percentage", self.percentage, 0.0, 100.0);
+    }
 }

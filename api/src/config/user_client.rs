@@ -142,6 +142,7 @@ impl Check for UserClientConfig {
         v.within("service", &self.service);
         v.within("discovery", &self.discovery);
         v.within("registry", &self.registry);
+        v.within("tracing", &self.tracing);
         v.within("live", &self.live);
     }
 }

@@ -65,6 +65,7 @@ impl Check for UserInfoConfig {
         v.within("users", &self.users);
         v.within("views", &self.views);
         v.within("registry", &self.registry);
+        v.within("tracing", &self.tracing);
         v.within("live", &self.live);
     }
 }

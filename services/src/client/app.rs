@@ -22,7 +22,7 @@ use crate::reload::Live;
 use crate::server::admin::Admin;
 use crate::server::readiness::{Part, Readiness};
 use crate::server::registration::{Registration, RegistrationError};
-use crate::server::{BindError, bind};
+use crate::server::{BindError, EXIT_UNAVAILABLE, bind};
 use crate::{Error, telemetry};
 
 /// Why the client cannot start.
@@ -50,7 +50,7 @@ impl ClientError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Discovery(_) | Self::Registration(_) => EXIT_CONFIG,
-            Self::Bind(_) | Self::Metrics(_) | Self::System(_) => 69,
+            Self::Bind(_) | Self::Metrics(_) | Self::System(_) => EXIT_UNAVAILABLE,
         }
     }
 }
@@ -115,7 +115,8 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
         live: followed.clone(),
         output,
     };
-    let runner = Runner::new(stack.service(), followed, tally, config.tracing.otlp_endpoint.is_some());
+    let recorded = config.tracing.otlp_endpoint.as_ref().map_or(0.0, |_| config.tracing.percentage / 100.0);
+    let runner = Runner::new(stack.service(), followed, tally, recorded);
     tracing::info!(service = config.discovery.service, generation = config.generation, "calling");
 
     let (finish, told_to_finish) = oneshot::channel();

@@ -47,7 +47,7 @@ pub struct Runner<S> {
     service: S,
     live: watch::Receiver<Arc<UserClientLive>>,
     tally: Arc<Tally>,
-    sampled: bool,
+    recorded: f64,
 }
 
 /// What the workers share.
@@ -56,7 +56,7 @@ struct Floor {
     permits: Semaphore,
     turns: AtomicUsize,
     tally: Arc<Tally>,
-    sampled: bool,
+    recorded: f64,
 }
 
 /// What the workers are told; none means to stop.
@@ -66,14 +66,16 @@ impl<S> Runner<S>
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    /// Calls `service` as `live` says, and counts into `tally`. `sampled` marks the calls' traces as recorded.
-    pub const fn new(service: S, live: watch::Receiver<Arc<UserClientLive>>, tally: Arc<Tally>, sampled: bool) -> Self {
-        Self { service, live, tally, sampled }
+    /// Calls `service` as `live` says, and counts into `tally`. `recorded` is the share of the calls, 0 to 1, whose traces
+    /// are marked as recorded.
+    pub const fn new(service: S, live: watch::Receiver<Arc<UserClientLive>>, tally: Arc<Tally>, recorded: f64) -> Self {
+        Self { service, live, tally, recorded }
     }
 
     /// Runs until `shutdown`, then waits for the calls in flight.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let floor = Floor { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), sampled: self.sampled };
+        let floor =
+            Floor { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), recorded: self.recorded };
         let floor = Arc::new(floor);
         let live = Arc::clone(&self.live.borrow_and_update());
         let mut pacer = Pacer::new(live.requests_per_second, Instant::now());
@@ -135,7 +137,7 @@ where
             }
         }
         let user = live.user_ids[floor.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
-        let call = call(user, live.timeout.get(), floor.sampled);
+        let call = call(user, live.timeout.get(), fastrand::f64() < floor.recorded);
         let begun = call.received;
         let result = service.clone().oneshot(call).await;
         floor.tally.record(user, &result, begun.elapsed());

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod metrics;
 pub mod rate_limit;
 pub mod recovery;
+pub mod spans;
 pub mod trace;
 
 use tower::{Service, ServiceBuilder};
@@ -22,6 +23,8 @@ use crate::{Call, Error};
 pub struct ServerLayers {
     /// Counts and times every call, refused ones included.
     pub metrics: metrics::MetricsLayer,
+    /// Records calls as spans, where a collector is named.
+    pub spans: spans::SpanLayer,
     /// Writes a sample of the calls to the log.
     pub access_log: access_log::AccessLogLayer,
     /// Ends calls that take too long.
@@ -46,6 +49,7 @@ impl ServerLayers {
     {
         ServiceBuilder::new()
             .layer(self.metrics)
+            .layer(self.spans)
             .layer(self.access_log)
             .layer(self.deadline)
             .layer(self.rate_limit)

@@ -4,6 +4,7 @@ use super::listener::BindError;
 use super::registration::RegistrationError;
 use crate::config::EXIT_CONFIG;
 use crate::data::ConnectError;
+use crate::middleware::spans::SpanError;
 
 /// Exit code of a program that lacks something it needs, such as a port (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
@@ -20,6 +21,9 @@ pub enum StartError {
     /// The registry's settings cannot be used.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// Traces cannot be exported as the configuration asks.
+    #[error(transparent)]
+    Spans(#[from] SpanError),
     /// Two metrics of the same name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -38,7 +42,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) => EXIT_CONFIG,
+            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) | Self::Spans(_) => EXIT_CONFIG,
             _ => EXIT_UNAVAILABLE,
         }
     }

@@ -43,6 +43,7 @@ use crate::middleware::fault::FaultLayer;
 use crate::middleware::metrics::{CallMetrics, MetricsLayer};
 use crate::middleware::rate_limit::{CpuMeter, RateLimitLayer};
 use crate::middleware::recovery::RecoveryLayer;
+use crate::middleware::spans::{self, SpanLayer};
 use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;
@@ -60,7 +61,8 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     registry.register(Box::new(ProcessCollector::for_self()))?;
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let cpu = Arc::new(CpuMeter::default());
-    let layers = layers(&config, &registry, &cpu)?;
+    let (spans, exporter) = spans::start(&config.tracing, &config.service)?;
+    let layers = layers(&config, &registry, &cpu, spans)?;
     let data_metrics = DataMetrics::register(&registry)?;
     drop(Data::open(&config.users, &config.views, &data_metrics).await?);
 
@@ -126,7 +128,10 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     }
     // draining => stopped: no new connection, no new call
     stopping.send_replace(true);
-    let workers = tokio::task::spawn_blocking(move || acceptor.into_workers().into_iter().for_each(Worker::join));
+    let workers = tokio::task::spawn_blocking(move || {
+        acceptor.into_workers().into_iter().for_each(Worker::join);
+        exporter.shut_down();
+    });
     if timeout(config.server.shutdown_timeout.get(), workers).await.is_err() {
         tracing::warn!(limit = %config.server.shutdown_timeout, "calls still in flight are cut off");
     }
@@ -140,10 +145,11 @@ fn worker_count(configured: u16) -> usize {
 }
 
 /// The middlewares, with the live settings in force. Each worker puts a deadline of its own in.
-fn layers(config: &UserInfoConfig, registry: &Registry, cpu: &Arc<CpuMeter>) -> prometheus::Result<ServerLayers> {
+fn layers(config: &UserInfoConfig, registry: &Registry, cpu: &Arc<CpuMeter>, spans: SpanLayer) -> prometheus::Result<ServerLayers> {
     let calls = Arc::new(CallMetrics::new(registry, "bbs_user_info_server", &[GET_USER_INFO])?);
     let layers = ServerLayers {
         metrics: MetricsLayer::new(calls),
+        spans,
         access_log: AccessLogLayer::new(registry)?,
         deadline: DeadlineLayer::new(Ticker::default(), Duration::MAX),
         rate_limit: RateLimitLayer::new(registry, Arc::clone(cpu))?,
