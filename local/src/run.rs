@@ -10,7 +10,6 @@ use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use user_info_api::crd::StoreMode;
 use user_info_api::render;
 
 use crate::agent::Agent;
@@ -90,7 +89,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
         programs,
         dir,
     };
-    prepare_embedded_store(&spec, &place).await?;
+    prepare_embedded_store(&place).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
     terminal.say("start", &format!("{name}: starting {} instances, a client, the registry and the page", spec.resource().spec.replicas));
@@ -163,11 +162,9 @@ fn programs(args: &Args) -> Result<PathBuf, RunError> {
     Ok(folder)
 }
 
-/// Makes the embedded store of users and puts the samples in. A database of somebody else's is never touched.
-async fn prepare_embedded_store(spec: &RunningSpec, place: &Place) -> Result<(), RunError> {
-    if spec.resource().spec.data.mysql.mode == StoreMode::External {
-        return Ok(());
-    }
+/// Makes the embedded store of users and puts the samples in, even if it is not used yet: an edit may ask for it later. A database of
+/// somebody else's is never touched.
+async fn prepare_embedded_store(place: &Place) -> Result<(), RunError> {
     let target = render::Target::local(&place.dir, &place.secrets, "", Vec::new(), 0, SystemTime::now());
     let config = serde_json::json!({"users": {"sqlite": {"path": target.sqlite}}, "views": {"memory": true}});
     let file = place.dir.join("store.yaml");

@@ -24,11 +24,6 @@ use crate::page::{Process, ProcessState, Role, Snapshot};
 use crate::ports::{Ports, loopback};
 use crate::spec::{Change, RunningSpec};
 
-/// First ports to try.
-const GRPC: u16 = 9001;
-const HTTP: u16 = 8001;
-const CLIENT: u16 = 8100;
-
 /// What does not change while the system runs.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -59,6 +54,7 @@ pub struct Supervisor {
     rolling: Arc<Semaphore>,
     events: mpsc::UnboundedSender<Event>,
     snapshot: watch::Sender<Arc<Snapshot>>,
+    started: Instant,
     changed: Instant,
 }
 
@@ -82,6 +78,7 @@ impl Supervisor {
             rolling: Arc::new(Semaphore::new(1)),
             events,
             snapshot: watch::Sender::default(),
+            started: Instant::now(),
             changed: Instant::now(),
         };
         (supervisor, happens)
@@ -116,20 +113,16 @@ impl Supervisor {
     /// What has to run; stops what has not.
     fn launches(&mut self, resource: &UserInfoDeployment) -> Result<Vec<Launch>, NoPort> {
         let (instances, clients) = wanted(resource);
+        let server = &resource.spec.server;
         for index in 0..instances {
-            if !self.instance_ports.contains_key(&index) {
-                let offset = u16::try_from(index).unwrap_or(u16::MAX);
-                let mut give = |first: u16| self.ports.give(first.saturating_add(offset)).ok_or(NoPort(first));
-                let ports = InstancePorts { grpc: give(GRPC)?, http: give(HTTP)? };
-                self.instance_ports.insert(index, ports);
-            }
+            let have = self.instance_ports.get(&index).copied();
+            let grpc = self.port(have.map(|p| p.grpc), server.grpc_port, index)?;
+            let http = self.port(have.map(|p| p.http), server.http_port, index)?;
+            self.instance_ports.insert(index, InstancePorts { grpc, http });
         }
         for index in 0..clients {
-            if !self.client_ports.contains_key(&index) {
-                let offset = u16::try_from(index).unwrap_or(u16::MAX);
-                let port = self.ports.give(CLIENT.saturating_add(offset)).ok_or(NoPort(CLIENT))?;
-                self.client_ports.insert(index, port);
-            }
+            let port = self.port(self.client_ports.get(&index).copied(), resource.spec.client.metrics_port, index)?;
+            self.client_ports.insert(index, port);
         }
         let peers = self.instance_ports.range(..instances).map(|(_, p)| loopback(p.grpc).to_string()).collect();
         let place = self.place.clone();
@@ -146,6 +139,28 @@ impl Supervisor {
             }
         }
         Ok(launches)
+    }
+
+    /// The port of the process at `index`, counted up from `first`: the one it has, unless the spec now asks for another.
+    fn port(&mut self, has: Option<u16>, first: u16, index: usize) -> Result<u16, NoPort> {
+        let wanted = first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX));
+        match has {
+            Some(port) if self.ports.wanted(port) == Some(wanted) => return Ok(port),
+            Some(port) => self.ports.take_back(port),
+            None => {}
+        }
+        self.ports.give(wanted).ok_or(NoPort(wanted))
+    }
+
+    /// Says of a process that a port it should have is taken.
+    fn note_ports(&self, process: &mut Process) {
+        let moved = [process.grpc, process.http].into_iter().flatten().map(|a| a.port());
+        let moved = moved.filter_map(|port| self.ports.wanted(port).filter(|wanted| *wanted != port)).map(|p| p.to_string());
+        let moved = moved.collect::<Vec<_>>();
+        if !moved.is_empty() {
+            let taken = format!("not on {}: taken", moved.join(" and "));
+            process.note = Some(process.note.take().map_or(taken.clone(), |note| format!("{note}; {taken}")));
+        }
     }
 
     /// The spec in force, to be edited; [`apply`](Self::apply) carries the edit out.
@@ -178,12 +193,13 @@ impl Supervisor {
             restarts: 0,
             weight: None,
             generation: None,
-            since_seconds: 0,
+            since_seconds: self.started.elapsed().as_secs(),
             note: Some(note.to_owned()),
         };
         let mut all = vec![part("registry", Role::Agent, self.place.registry, "embedded; speaks Consul's HTTP API")];
         all.extend(self.processes());
         all.push(part("page", Role::Page, self.place.page, "open it in a browser"));
+        all.iter_mut().for_each(|process| self.note_ports(process));
         all
     }
 

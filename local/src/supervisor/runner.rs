@@ -1,7 +1,7 @@
 //! Runs one process: starts it, watches over it, starts it again when it ends by itself, stops it when told.
 
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -50,11 +50,15 @@ pub enum Event {
     Changed,
 }
 
+/// When a process entered its state.
+type Since = Arc<Mutex<Instant>>;
+
 /// A process being run. Dropped, the process ends.
 #[derive(Debug)]
 pub struct Runner {
     wanted: watch::Sender<Option<Arc<Launch>>>,
     process: watch::Receiver<Process>,
+    since: Since,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -80,10 +84,11 @@ impl Runner {
             since_seconds: 0,
             note: None,
         };
+        let since = Arc::new(Mutex::new(Instant::now()));
         let (wanted, wants) = watch::channel(Some(Arc::new(launch)));
         let (shown, process) = watch::channel(process);
-        let task = Task { wants, shown, since: Instant::now(), http, rolling, permit: None, events, backoff: Backoff::default() };
-        Self { wanted, process, task: tokio::spawn(task.run()) }
+        let task = Task { wants, shown, since: Arc::clone(&since), http, rolling, permit: None, events, backoff: Backoff::default() };
+        Self { wanted, process, since, task: tokio::spawn(task.run()) }
     }
 
     /// Runs `launch` from now on; restarts only if it has to.
@@ -108,7 +113,8 @@ impl Runner {
 
     /// How the process is.
     pub fn process(&self) -> Process {
-        self.process.borrow().clone()
+        let since_seconds = self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed().as_secs();
+        Process { since_seconds, ..self.process.borrow().clone() }
     }
 
     /// Waits until the process has stopped as told.
@@ -120,7 +126,7 @@ impl Runner {
 struct Task {
     wants: watch::Receiver<Option<Arc<Launch>>>,
     shown: watch::Sender<Process>,
-    since: Instant,
+    since: Since,
     http: Http,
     rolling: Arc<Semaphore>,
     /// Held from before a restart for a change until the process is ready again.
@@ -179,6 +185,7 @@ impl Task {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0) // Ctrl-C is for us; we stop the others in order
+            .kill_on_drop(true) // told twice to stop, we do not wait
             .spawn()?;
         let (last, said) = watch::channel(None);
         if let Some(stdout) = child.stdout.take() {
@@ -288,7 +295,7 @@ impl Task {
     }
 
     fn show(&mut self, state: ProcessState, and: impl FnOnce(&mut Process)) {
-        self.since = Instant::now();
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.shown.send_modify(|p| {
             p.state = state;
             and(p);
