@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 /// Starts a registry, as many instances of `user_info` as the file says, a `user_client` that calls them, and a web page. Follows edits of
 /// the file: settings change live, replicas come and go. Ctrl-C ends all of it.
 ///
-/// Exit codes: 0 ended as told; 64 the file cannot be used; 69 something is missing, such as the services' programs.
+/// Exit codes: 0 ended as told; 64 the file or the command line cannot be used; 69 something is missing, such as the services' programs.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "user-info-local", version, after_help = "Example: user-info-local manifests/samples/quickstart.yaml")]
 pub struct Args {

@@ -2,11 +2,13 @@
 
 pub mod agent;
 pub mod args;
+pub mod error;
 pub mod http;
 pub mod page;
 pub mod ports;
 pub mod run;
 pub mod scrape;
 pub mod spec;
+pub mod store;
 pub mod supervisor;
 pub mod terminal;

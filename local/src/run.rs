@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use user_info_api::render;
 
 use crate::agent::Agent;
 use crate::args::{Args, Output};
+use crate::error::RunError;
 use crate::page::{self, Edit, Samples};
 use crate::ports::Ports;
 use crate::spec::RunningSpec;
+use crate::store;
 use crate::supervisor::{Event, Place, Supervisor, USER_CLIENT, USER_INFO, summary};
 use crate::terminal::Terminal;
 
@@ -26,43 +26,6 @@ const REGISTRY: u16 = 8500;
 const SETTLE: Duration = Duration::from_millis(20);
 /// Without change events the file is read this often; changes of its own that the system missed are published this often.
 const POLL: Duration = Duration::from_secs(1);
-
-/// Why the system cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The file cannot be used: a line for each thing that is wrong.
-    #[error("{0}")]
-    Spec(String),
-    /// A program of the services is not where it should be.
-    #[error("{}: not found; build it with `cargo build --bins`, or name its folder with --programs", .0.display())]
-    NoProgram(PathBuf),
-    /// The embedded store of users cannot be made.
-    #[error("the embedded store of users cannot be made: {0}")]
-    Store(String),
-    /// The system refuses something.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// No port is free.
-    #[error(transparent)]
-    NoPort(#[from] crate::supervisor::NoPort),
-}
-
-impl RunError {
-    /// Exit code: 64 if the file has to be changed, 69 if something is missing.
-    pub const fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Spec(_)) { 64 } else { 69 }
-    }
-
-    fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        let what = what.into();
-        move |source| Self::System { what, source }
-    }
-}
 
 /// Runs the system that `args` describe until Ctrl-C or SIGTERM.
 ///
@@ -89,7 +52,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
         programs,
         dir,
     };
-    prepare_embedded_store(&place).await?;
+    store::prepare(&place).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
     terminal.say("start", &format!("{name}: starting {} instances, a client, the registry and the page", spec.resource().spec.replicas));
@@ -160,24 +123,6 @@ fn programs(args: &Args) -> Result<PathBuf, RunError> {
         }
     }
     Ok(folder)
-}
-
-/// Makes the embedded store of users and puts the samples in, even if it is not used yet: an edit may ask for it later. A database of
-/// somebody else's is never touched.
-async fn prepare_embedded_store(place: &Place) -> Result<(), RunError> {
-    let target = render::Target::local(&place.dir, &place.secrets, "", Vec::new(), 0, SystemTime::now());
-    let config = serde_json::json!({"users": {"sqlite": {"path": target.sqlite}}, "views": {"memory": true}});
-    let file = place.dir.join("store.yaml");
-    std::fs::write(&file, config.to_string()).map_err(RunError::system(file.display().to_string()))?;
-    let program = place.programs.join(USER_INFO);
-    for command in ["migrate", "seed"] {
-        let done = Command::new(&program).arg(command).arg("--config").arg(&file).output().await;
-        let done = done.map_err(RunError::system(program.display().to_string()))?;
-        if !done.status.success() {
-            return Err(RunError::Store(String::from_utf8_lossy(&done.stderr).trim().to_owned()));
-        }
-    }
-    Ok(())
 }
 
 fn handle(event: Event, args: &Args, terminal: Terminal) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
-use user_info_api::crd::UserInfoDeployment;
+use user_info_api::crd::{AddonMode, UserInfoDeployment};
 use user_info_api::render::Target;
 
 pub use launch::{InstancePorts, Launch, Site, USER_CLIENT, USER_INFO, client, instance, wanted};
@@ -196,7 +196,13 @@ impl Supervisor {
             since_seconds: self.started.elapsed().as_secs(),
             note: Some(note.to_owned()),
         };
-        let mut all = vec![part("registry", Role::Agent, self.place.registry, "embedded; speaks Consul's HTTP API")];
+        let consul = &self.spec.resource().spec.addons.consul;
+        let registry = match (consul.mode, &consul.external) {
+            (AddonMode::Managed, _) => "embedded; speaks Consul's HTTP API".to_owned(),
+            (AddonMode::External, Some(external)) => format!("not used: Consul is at {}", external.address),
+            _ => "not used: the client has a list of the instances".to_owned(),
+        };
+        let mut all = vec![part("registry", Role::Agent, self.place.registry, &registry)];
         all.extend(self.processes());
         all.push(part("page", Role::Page, self.place.page, "open it in a browser"));
         all.iter_mut().for_each(|process| self.note_ports(process));
