@@ -55,10 +55,31 @@ pub fn load<T: DeserializeOwned + Check>(path: &Path) -> Result<T, ConfigError> 
 /// # Errors
 /// If it is not YAML of the shape of `T`, or holds values that [`Check`] refuses.
 pub fn parse<T: DeserializeOwned + Check>(path: &Path, text: &str) -> Result<T, ConfigError> {
-    let config: T = serde_yaml::from_str(text)
-        .map_err(|e| ConfigError::Parse { path: path.to_owned(), message: e.without_snippet().to_string().replace('\n', " ") })?;
+    let mut field = String::new();
+    let config: T = serde_yaml::with_deserializer_from_str(text, |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            field = error.path().to_string();
+            error.into_inner()
+        })
+    })
+    .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: sentence(&field, &error) })?;
     let violations = config.violations();
     if violations.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: path.to_owned(), violations }) }
+}
+
+/// What the parser says of `field`, in the words of a person where it names a type of Rust.
+fn sentence(field: &str, error: &serde_yaml::Error) -> String {
+    const TYPES: [(&str, &str); 6] = [
+        ("invalid u8 ", "not a whole number from 0 to 255 "),
+        ("invalid u16 ", "not a whole number from 0 to 65535 "),
+        ("invalid u32 ", "not a whole number from 0 to 4294967295 "),
+        ("invalid i64 ", "not a whole number "),
+        ("invalid f64 ", "not a number "),
+        ("invalid floating point number ", "not a number "),
+    ];
+    let text = error.without_snippet().to_string().replace('\n', " ");
+    let text = TYPES.iter().fold(text, |text, (type_name, words)| text.replace(type_name, words));
+    if field.is_empty() || field == "." { text } else { format!("{field}: {text}") }
 }
 
 #[cfg(test)]
@@ -87,6 +108,21 @@ mod tests {
         assert_eq!(error(text), "a.yaml: users: set exactly one of mysql, sqlite and memory");
         let text = "users: {memory: true}\nviews: {memory: true}\nserver: {http: {listen: '0.0.0.0:9001'}}";
         assert_eq!(error(text), "a.yaml: server.http.listen: port 9001 is also grpc.listen; give each listener its own");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_refused_with_its_field() {
+        let stores = "users: {memory: true}\nviews: {memory: true}\n";
+        for (text, said) in [
+            ("server: {workers: many}", "a.yaml: server.workers: not a whole number from 0 to 65535 at line 3, column 19"),
+            ("server: {workers: -1}", "a.yaml: server.workers: not a whole number from 0 to 65535 at line 3, column 19"),
+            (
+                "live: {faultInjection: {abort: {percentage: all}}}",
+                "a.yaml: live.faultInjection.abort.percentage: not a number at line 3, column 45",
+            ),
+        ] {
+            assert_eq!(error(&format!("{stores}{text}")), said);
+        }
     }
 
     #[test]

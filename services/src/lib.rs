@@ -10,6 +10,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod middleware;
+pub mod protojson;
 pub mod registry;
 pub mod reload;
 pub mod server;

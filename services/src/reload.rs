@@ -110,8 +110,9 @@ impl<C: Config> Live<C> {
         self.state.load_full()
     }
 
-    /// Follows the file at `path` for ever; `apply` is given each new configuration.
-    pub async fn follow(&self, path: &Path, mut apply: impl FnMut(&C)) {
+    /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `apply` is given each new
+    /// configuration.
+    pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut apply: impl FnMut(&C)) {
         let changed = Arc::new(Notify::new());
         let _watcher = watch(path, Arc::clone(&changed));
         let mut seen = None;
@@ -119,7 +120,10 @@ impl<C: Config> Live<C> {
             let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("{}: cannot be read: {e}", path.display()));
             if seen.as_ref() != Some(&text) {
                 match text.as_deref().map_err(Clone::clone).and_then(|t| config::parse::<C>(path, t).map_err(|e| e.to_string())) {
-                    Ok(config) => self.accept(&config, &mut apply),
+                    Ok(mut config) => {
+                        amend(&mut config);
+                        self.accept(&config, &mut apply);
+                    }
                     Err(problem) => self.refuse(problem),
                 }
                 seen = Some(text);

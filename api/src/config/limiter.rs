@@ -4,9 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
 
+const BBR_HAS_NO_RATES: &str = "algorithm BBR has no rates; scope: Client and overrides are for TokenBucket";
+
 /// Refuses calls beyond a rate, with 429 RATELIMIT. Limits hold for one instance, over gRPC and HTTP together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "crd",
+    schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self.algorithm != 'BBR' || (self.scope == 'Instance' && (!has(self.overrides) || self.overrides.size() == 0))",
+        "message": BBR_HAS_NO_RATES,
+    }]))
+)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RateLimiter {
     /// Whether the limiter is in force; `false` keeps the settings but lets every call pass.
@@ -81,6 +90,8 @@ impl Check for RateLimiter {
     fn check(&self, v: &mut Violations) {
         v.range("requestsPerSecond", self.requests_per_second, 1, 10_000_000);
         v.range("burst", self.burst, 1, 10_000_000);
+        let rates = self.scope == Scope::Client || !self.overrides.is_empty();
+        v.require(self.algorithm != Algorithm::Bbr || !rates, "", BBR_HAS_NO_RATES);
         v.require(self.overrides.len() <= 32, "overrides", format_args!("{} entries; at most 32", self.overrides.len()));
         for limit in &self.overrides {
             v.require(!limit.client.is_empty(), "overrides.client", "must not be empty");

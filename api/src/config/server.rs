@@ -13,6 +13,7 @@ use crate::Duration;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
+    #[serde(default)]
     pub name: String,
     /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +45,7 @@ impl Service {
 
 impl Check for Service {
     fn check(&self, v: &mut Violations) {
-        v.require(!self.name.is_empty(), "name", "must not be empty; callers look the service up by it");
+        v.require(!self.name.is_empty(), "name", "is missing; it is what callers look the service up by, such as bbs.user.info");
         v.require(self.id.as_deref() != Some(""), "id", "must not be empty; leave it out to have one made");
         v.range("weight", self.weight, 1, 10_000);
     }

@@ -29,7 +29,7 @@ pub use release::{Chart, ChartSource, Persistence, Release, SecretRef, ValuesFro
 pub use scheduling::{Disruption, NetworkPolicy, PodTemplate, Scheduling};
 pub use server::Server;
 pub use spec::{DeletionPolicy, DriftDetection, Operation, UserInfoDeployment, UserInfoDeploymentSpec};
-pub use status::{AddonPhase, AddonStatus, Applied, Endpoints, UserInfoDeploymentStatus};
+pub use status::{AddonPhase, AddonStatus, Applied, Endpoints, Faults, UserInfoDeploymentStatus};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What the operator reports.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +39,25 @@ pub struct UserInfoDeploymentStatus {
     /// What the instances confirmed to be in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
+    /// The clock of faults that end by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Faults>,
     /// Where the parts of the system are reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
+}
+
+/// The clock of faults with `expireAfter`. Only other faults start it anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Faults {
+    /// Hash of the spec's `faultInjection` that the clock belongs to.
+    #[schemars(length(max = 64))]
+    pub hash: String,
+    /// When the operator first saw these faults.
+    pub since: Time,
+    /// When they end.
+    pub expires_at: Time,
 }
 
 /// One release.

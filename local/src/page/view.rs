@@ -83,7 +83,7 @@ pub enum ProcessState {
     Restarting,
     /// Ended as asked.
     Stopped,
-    /// Ended too often; a change of the spec starts it again.
+    /// Cannot use its configuration; a change of the spec starts it again.
     Failed,
 }
 

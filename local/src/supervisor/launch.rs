@@ -128,7 +128,6 @@ pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, i
     }
 }
 
-/// JSON, which is YAML too.
 fn yaml<T: serde::Serialize>(config: &T) -> String {
     serde_yaml::to_string(config).unwrap_or_else(|_| serde_json::to_string_pretty(config).unwrap_or_default())
 }

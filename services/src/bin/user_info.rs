@@ -14,7 +14,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Serves users over gRPC and HTTP.
 ///
-/// Exit codes: 0 stopped as told; 64 the configuration cannot be used; 69 something is missing, such as a port; 130 told twice to stop.
+/// Exit codes: 0 stopped as told; 64 the configuration or the command line cannot be used; 69 something is missing, such as a port; 130
+/// told twice to stop.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example: user_info --config user_info.yaml")]
 struct Args {
@@ -39,7 +40,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_CONFIG.into() } else { ExitCode::SUCCESS };
+        }
+    };
     let config: UserInfoConfig = match config::load(&args.config) {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
@@ -76,15 +83,17 @@ async fn serve(args: &Args, config: UserInfoConfig) -> ExitCode {
 async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> ExitCode {
     let done = match command {
         Command::Check => Ok(format!("{}: ok", path.display())),
-        Command::Migrate => data::migrate(&config.users).await.map(|done| done.to_string()).map_err(|e| e.to_string()),
-        Command::Seed => data::seed(&config.users, &config.views).await.map(|done| done.to_string()).map_err(|e| e.to_string()),
+        Command::Migrate => data::migrate(&config.users).await.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string())),
+        Command::Seed => {
+            data::seed(&config.users, &config.views).await.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string()))
+        }
     };
     match done {
         Ok(done) => {
             println!("{done}");
             ExitCode::SUCCESS
         }
-        Err(error) => fail(server::EXIT_UNAVAILABLE, &error),
+        Err((is_config, error)) => fail(if is_config { EXIT_CONFIG } else { server::EXIT_UNAVAILABLE }, &error),
     }
 }
 

@@ -11,11 +11,12 @@ use tower::ServiceExt;
 use user_info_api::config::{UserClientConfig, UserClientLive};
 
 use super::options::Options;
-use super::report::{Reply, Reporter, Tally, write_line};
+use super::report::{Reporter, Tally, write_line};
 use super::runner::{Runner, call};
 use super::stack::ClientStack;
 use crate::balance::Instance;
 use crate::config::EXIT_CONFIG;
+use crate::protojson::Reply;
 use crate::registry::host::advertised;
 use crate::registry::{self, Discovered, DiscoveryMetrics, SetupError, discover};
 use crate::reload::Live;
@@ -124,14 +125,10 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
         let _ = told_to_finish.await;
     }));
     let background = async {
-        let apply = |config: &UserClientConfig| {
-            let mut config = config.clone();
-            options.amend(&mut config);
-            put_in_force(&stack, &config.live, &settings);
-        };
+        let apply = |config: &UserClientConfig| put_in_force(&stack, &config.live, &settings);
         let reload = async {
             match &options.config {
-                Some(path) => live.follow(path, apply).await,
+                Some(path) => live.follow(path, |config| options.amend(config), apply).await,
                 None => std::future::pending().await,
             }
         };

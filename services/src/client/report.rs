@@ -15,7 +15,7 @@ use user_info_api::config::UserClientLive;
 use user_info_proto::GetUserInfoReply;
 
 pub use line::{Colours, Ended, Line, PerInstance};
-pub use reply::{OneCall, Reply};
+pub use reply::OneCall;
 
 use self::latency::Latencies;
 use self::line::milliseconds;

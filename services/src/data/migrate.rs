@@ -48,6 +48,13 @@ pub enum MigrateError {
     },
 }
 
+impl MigrateError {
+    /// Whether somebody has to change the configuration.
+    pub const fn is_config(&self) -> bool {
+        matches!(self, Self::Connect(ConnectError::Configuration(_)))
+    }
+}
+
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {

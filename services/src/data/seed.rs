@@ -25,6 +25,13 @@ pub enum SeedError {
     Views(String, ::redis::RedisError),
 }
 
+impl SeedError {
+    /// Whether somebody has to change the configuration.
+    pub const fn is_config(&self) -> bool {
+        matches!(self, Self::Connect(ConnectError::Configuration(_)))
+    }
+}
+
 /// What [`seed`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seeded {

@@ -125,7 +125,9 @@ impl Guard for Line {
             Outcome::Failure(Error { code, reason, .. }) => {
                 tracing::info!(kind, operation, code, %reason, latency, trace_id, "call refused");
             }
-            Outcome::Canceled => tracing::info!(kind, operation, code = 499, reason = "CANCELED", latency, trace_id, "call canceled"),
+            Outcome::Canceled => {
+                tracing::info!(kind, operation, code = 499, reason = crate::error::reason::CANCELED, latency, trace_id, "call canceled")
+            }
         }
     }
 }

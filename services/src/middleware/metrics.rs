@@ -1,6 +1,7 @@
 //! Counts and times calls, under the metric names of the Go demo.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -13,15 +14,26 @@ use crate::{Call, Error, Kind};
 /// Upper bounds of the duration buckets, in seconds, as in the Go demo.
 pub const BUCKETS: [f64; 7] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// Reasons of one code that are counted apart.
+const MOST_REASONS: usize = 32;
+
+/// What the other reasons are counted under.
+const OTHER: &str = "other";
+
 /// Code of a successful call: `"0"`, as Kratos 2.5 has it.
 pub const SUCCESS: &str = "0";
 
-/// What a server or a client counts about its calls. Every series is bounded: operations are given, codes and reasons are ours.
+/// What a server or a client counts about its calls. The series are bounded: operations are given, and reasons are at most 32 for a code.
 #[derive(Debug)]
 pub struct CallMetrics {
     throughput: IntCounterVec,
     operations: Vec<Operation>,
+    /// Counters of errors seen so far, by operation, code and reason.
+    errors: RwLock<HashMap<(usize, u16), Reasons>>,
 }
+
+/// Counters of one code, by reason.
+type Reasons = Vec<(String, IntCounter)>;
 
 /// Handles of one kind and operation, resolved once.
 #[derive(Debug)]
@@ -66,7 +78,28 @@ impl CallMetrics {
                 }
             })
             .collect();
-        Ok(Self { throughput, operations })
+        Ok(Self { throughput, operations, errors: RwLock::default() })
+    }
+
+    /// The counter of errors with this code and reason. Reasons beyond the first [`MOST_REASONS`] of a code share one, since a client
+    /// counts what a service sends it.
+    fn errors(&self, operation: usize, code: u16, reason: &str) -> IntCounter {
+        let code = if (400..=599).contains(&code) { code } else { 500 };
+        let find = |seen: &[(String, IntCounter)], reason: &str| seen.iter().find(|(r, _)| r == reason).map(|(_, counter)| counter.clone());
+        let known = self.errors.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(&(operation, code)).and_then(|seen| find(seen, reason)) {
+            return counter;
+        }
+        drop(known);
+        let mut known = self.errors.write().unwrap_or_else(PoisonError::into_inner);
+        let seen = known.entry((operation, code)).or_default();
+        let reason = if seen.len() < MOST_REASONS { reason } else { OTHER };
+        find(seen, reason).unwrap_or_else(|| {
+            let Operation { kind, name, .. } = &self.operations[operation];
+            let counter = self.throughput.with_label_values(&[kind.as_str(), name, &code.to_string(), reason]);
+            seen.push((reason.to_owned(), counter.clone()));
+            counter
+        })
     }
 
     fn find(&self, kind: Kind, name: &'static str) -> Option<usize> {
@@ -141,8 +174,7 @@ impl Guard for Measurement {
             Outcome::Failure(error) => (error.code, &error.reason),
             Outcome::Canceled => (499, crate::error::reason::CANCELED),
         };
-        let labels = [operation.kind.as_str(), operation.name, &code.to_string(), reason];
-        self.metrics.throughput.with_label_values(&labels).inc();
+        self.metrics.errors(self.operation, code, reason).inc();
     }
 }
 
@@ -175,6 +207,14 @@ mod tests {
             text.lines().filter(|l| l.contains("_bucket{kind=\"grpc\"")).filter_map(|l| l.split("le=\"").nth(1)).collect();
         let bounds: Vec<&str> = bounds.iter().filter_map(|l| l.split('"').next()).collect();
         assert_eq!(bounds, ["0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "+Inf"]);
+    }
+
+    #[test]
+    fn endless_reasons_share_one_series() {
+        let metrics = CallMetrics::new(&Registry::new(), "bbs_user_client", &["/op"]).expect("registers");
+        (0..1000).for_each(|i| metrics.errors(0, 500, &format!("reason {i}")).inc());
+        assert_eq!(metrics.errors.read().unwrap()[&(0, 500)].len(), MOST_REASONS + 1);
+        assert_eq!(metrics.errors(0, 500, OTHER).get(), 1000 - MOST_REASONS as u64);
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ impl Followed {
         let applied = Arc::new(Mutex::new(Vec::new()));
         let task = {
             let (live, applied) = (Arc::clone(&live), Arc::clone(&applied));
-            tokio::spawn(async move { live.follow(&path, |c: &UserInfoConfig| applied.lock().unwrap().push(c.generation)).await })
+            tokio::spawn(async move { live.follow(&path, |_| {}, |c: &UserInfoConfig| applied.lock().unwrap().push(c.generation)).await })
         };
         Self { folder, live, applied, task }
     }
@@ -93,7 +93,7 @@ async fn a_config_map_is_followed_through_its_links() {
     std::os::unix::fs::symlink("..data/config.yaml", &path).expect("links");
     let live: Arc<Live<UserInfoConfig>> = Arc::new(Live::new(config::load(&path).expect("valid"), &Registry::new()).expect("registers"));
     let following = Arc::clone(&live);
-    let task = tokio::spawn(async move { following.follow(&path, |_| {}).await });
+    let task = tokio::spawn(async move { following.follow(&path, |_| {}, |_| {}).await });
     version(2);
     let wait = async {
         while live.get().generation != 2 {

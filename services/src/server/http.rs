@@ -5,12 +5,13 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
-use serde::{Serialize, Serializer};
+use percent_encoding::percent_decode_str;
 use tower::{Service, ServiceExt};
-use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest, User};
+use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::admin;
 use crate::error::reason;
+use crate::protojson::Reply;
 use crate::{Call, Error, Kind};
 
 /// The route of `GetUserInfo` before `stack`, and `beside` it other routes.
@@ -46,7 +47,7 @@ async fn fallback(uri: Uri) -> Result<Response, Error> {
 fn decode(request: Request) -> Result<Call<GetUserInfoRequest>, Error> {
     let (parts, _) = request.into_parts();
     let text = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let message = GetUserInfoRequest { user_id: parse_int64(text)? };
+    let message = GetUserInfoRequest { user_id: parse_int64(&percent_decode_str(text).decode_utf8_lossy())? };
     Ok(Call { metadata: parts.headers, ..Call::new(Kind::Http, GET_USER_INFO, message) })
 }
 
@@ -62,42 +63,8 @@ fn parse_int64(text: &str) -> Result<i64, Error> {
 }
 
 fn encode(reply: &GetUserInfoReply) -> Response {
-    let body = serde_json::to_vec(&Json(reply)).unwrap_or_default();
+    let body = serde_json::to_vec(&Reply::from(reply)).unwrap_or_default();
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// A message in protojson form: lowerCamel names, int64 as strings, unset fields present.
-struct Json<'a, M>(&'a M);
-
-impl Serialize for Json<'_, GetUserInfoReply> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = s.serialize_struct("GetUserInfoReply", 2)?;
-        fields.serialize_field("user", &self.0.user.as_ref().map(Json))?;
-        fields.serialize_field("ipAddr", &self.0.ip_addr)?;
-        fields.end()
-    }
-}
-
-impl Serialize for Json<'_, User> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = s.serialize_struct("User", 5)?;
-        fields.serialize_field("userID", &Int64(self.0.user_id))?;
-        fields.serialize_field("name", &self.0.name)?;
-        fields.serialize_field("ip", &self.0.ip)?;
-        fields.serialize_field("email", &self.0.email)?;
-        fields.serialize_field("visits", &Int64(self.0.visits))?;
-        fields.end()
-    }
-}
-
-struct Int64(i64);
-
-impl Serialize for Int64 {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&self.0)
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tonic_health::ServingStatus;
 use user_info_api::config::UserInfoConfig;
@@ -33,7 +33,7 @@ pub use listener::{BindError, Listeners, bind};
 use self::acceptor::Acceptor;
 use self::admin::Admin;
 use self::readiness::{Part, Readiness};
-use self::registration::Registration;
+use self::registration::{Registration, RegistrationError};
 use self::worker::{Services, Worker};
 use crate::data::{ConnectError, Data, DataMetrics};
 use crate::middleware::ServerLayers;
@@ -44,8 +44,8 @@ use crate::middleware::metrics::{CallMetrics, MetricsLayer};
 use crate::middleware::rate_limit::{CpuMeter, RateLimitLayer};
 use crate::middleware::recovery::RecoveryLayer;
 use crate::middleware::spans::{self, SpanLayer};
-use crate::registry::Instance;
 use crate::registry::host::advertised;
+use crate::registry::{Agent, Instance};
 use crate::reload::Live;
 
 /// Service name of gRPC's health protocol.
@@ -65,6 +65,9 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     let layers = layers(&config, &registry, &cpu, spans)?;
     let data_metrics = DataMetrics::register(&registry)?;
     drop(Data::open(&config.users, &config.views, &data_metrics).await?);
+    if let Some(consul) = &config.registry.consul {
+        drop(Agent::all(consul, "registry.consul").map_err(RegistrationError::from)?);
+    }
 
     let listeners = Listeners::bind(&config.server)?;
     let grpc_address = advertised(&config.server.grpc, listeners.grpc.local_addr()?);
@@ -108,7 +111,11 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
 
     {
         let mut serving = pin!(async {
-            tokio::join!(acceptor.run(listeners)?, live.follow(path, |c: &UserInfoConfig| layers.apply(&c.live)), Arc::clone(&cpu).run());
+            tokio::join!(
+                acceptor.run(listeners)?,
+                live.follow(path, |_| {}, |c: &UserInfoConfig| layers.apply(&c.live)),
+                Arc::clone(&cpu).run()
+            );
             Ok::<_, std::io::Error>(())
         });
         let why = tokio::select! {
@@ -128,11 +135,14 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     }
     // draining => stopped: no new connection, no new call
     stopping.send_replace(true);
-    let workers = tokio::task::spawn_blocking(move || {
+    // On a thread of its own, which ends with the process: a runtime waits for its blocking tasks, however long they take.
+    let (finished, all_finished) = oneshot::channel();
+    std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
         acceptor.into_workers().into_iter().for_each(Worker::join);
         exporter.shut_down();
-    });
-    if timeout(config.server.shutdown_timeout.get(), workers).await.is_err() {
+        let _ = finished.send(());
+    })?;
+    if timeout(config.server.shutdown_timeout.get(), all_finished).await.is_err() {
         tracing::warn!(limit = %config.server.shutdown_timeout, "calls still in flight are cut off");
     }
     tracing::info!("stopped");

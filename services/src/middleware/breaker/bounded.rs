@@ -54,11 +54,6 @@ impl Bounded {
         now >= last.saturating_add(nanos(interval)) && self.last_probe.compare_exchange(last, now, AcqRel, Acquire).is_ok()
     }
 
-    /// A probe was abandoned: the next call may be one instead.
-    pub(super) fn release(&self) {
-        self.last_probe.store(0, Release);
-    }
-
     /// Notes how a probe of `generation` ended. Open => Closed after enough successes in a row: says whether this one closed it.
     pub(super) fn probed(&self, generation: u32, success: bool) -> bool {
         let mut closed = false;

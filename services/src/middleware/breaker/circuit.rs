@@ -138,7 +138,6 @@ impl Circuit {
             return;
         }
         match (rules.settings.mode, success, admission.probe) {
-            (BreakerMode::Bounded, None, true) => counts.bounded.release(),
             (_, None, _) => {}
             (BreakerMode::Kratos, Some(success), _) => counts.window.add(success, now),
             (BreakerMode::Bounded, Some(success), true) => {

@@ -132,7 +132,7 @@ async fn neither_mode_opens_below_the_ratio_or_the_minimum() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canceled_probe_gives_its_place_to_the_next_call() {
+async fn a_canceled_probe_costs_its_turn_and_no_more() {
     let mut world = World::new(BreakerMode::Bounded);
     world.run(1000, 3.0, 1.0).await;
     let circuit = world.circuit();
@@ -140,6 +140,8 @@ async fn a_canceled_probe_gives_its_place_to_the_next_call() {
     let probe = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
     assert!(circuit.admit(Instant::now(), 0.0).is_none());
     circuit.done(&probe, None, Instant::now());
+    assert!(circuit.admit(Instant::now(), 0.0).is_none(), "or callers that give up early would probe without bound");
+    advance(Duration::from_millis(200)).await;
     assert!(circuit.admit(Instant::now(), 0.0).is_some());
 }
 

@@ -1,6 +1,8 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 
+use user_info_proto::User;
+
 use super::*;
 
 async fn answer(method: &str, path: &str) -> (u16, String, String) {
@@ -29,6 +31,7 @@ async fn the_reply_is_that_of_the_seed() {
     let expected =
         r#"{"user":{"userID":"1","name":"hutao","ip":"","email":"hutao@wangshengtang.com","visits":"10086"},"ipAddr":"0.0.0.0:9000"}"#;
     assert_eq!(answer("GET", "/user_info/1").await, (200, "application/json".into(), expected.into()));
+    assert_eq!(answer("GET", "/user_info/%31").await.2, expected);
     assert_eq!(answer("GET", "/user_info/8").await.2, r#"{"user":null,"ipAddr":"a:1"}"#);
 }
 

@@ -1,0 +1,15 @@
+//! The programs `user_info` and `user_client` as others meet them: on the wire, on the command line, at start and at stop.
+
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod stop;
+#[cfg(test)]
+mod stores;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod wire;

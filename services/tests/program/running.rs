@@ -1,0 +1,133 @@
+//! A running `user_info`, and calls to it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use user_info_proto::user_info_client::UserInfoClient;
+
+use crate::support::{free_port, until};
+
+/// Stores that need no server.
+pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
+
+/// A gRPC channel that leaves deadlines to the server; tonic's own would enforce them too.
+pub(crate) type Channel = Client<HttpConnector, tonic::body::Body>;
+
+/// A running `user_info`, killed when dropped.
+pub(crate) struct UserInfo {
+    child: Child,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    _dir: TempDir,
+}
+
+impl UserInfo {
+    /// Starts the program on free ports with the sample users in memory, `server` among its `server` settings, and `more` settings.
+    pub(crate) async fn start(server: &str, more: &str) -> Self {
+        Self::start_with(server, &format!("{IN_MEMORY}{more}")).await
+    }
+
+    /// The same with other stores, which `more` names.
+    pub(crate) async fn start_with(server: &str, more: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [grpc, http] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let config = dir.path().join("user_info.yaml");
+        let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
+        std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_user_info"));
+        let child = program.arg("--config").arg(&config).arg("--stop-with-stdin").stdin(Stdio::piped()).spawn().expect("it starts");
+        let service = Self { child, grpc, http, _dir: dir };
+        until("user_info serves", async || service.try_http("GET", "/healthz").await.is_some()).await;
+        service
+    }
+
+    /// Status, content type and body of the answer; none if nobody answers.
+    pub(crate) async fn try_http(&self, method: &str, path: &str) -> Option<(StatusCode, String, String)> {
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        let request = Request::builder().method(method).uri(format!("http://{}{path}", self.http)).body(Body::empty()).expect("a request");
+        let response = client.request(request).await.ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.into_body().collect().await.ok()?.to_bytes();
+        let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().expect("text"));
+        Some((status, content_type.to_owned(), String::from_utf8(body.to_vec()).expect("text")))
+    }
+
+    /// Status and body of the answer.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let (status, _, body) = self.try_http("GET", path).await.expect("an answer");
+        (status.as_u16(), body)
+    }
+
+    /// The value of one series of `/metrics`; 0 if there is none.
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
+        let (_, text) = self.get("/metrics").await;
+        text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok()).unwrap_or_default()
+    }
+
+    /// Calls that ended with this code and reason.
+    pub(crate) async fn counted(&self, kind: &str, code: &str, reason: &str) -> u64 {
+        let labels = format!("code=\"{code}\",kind=\"{kind}\",operation=\"/api.user_info.UserInfo/GetUserInfo\",reason=\"{reason}\"");
+        self.metric(&format!("bbs_user_info_server_requests_throughput{{{labels}}} ")).await
+    }
+
+    /// A connection of its own.
+    pub(crate) fn channel() -> Channel {
+        Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+    }
+
+    /// Where gRPC is served.
+    pub(crate) fn origin(&self) -> http::Uri {
+        format!("http://{}", self.grpc).parse().expect("a URL")
+    }
+
+    /// A caller.
+    pub(crate) fn client(&self) -> UserInfoClient<Channel> {
+        UserInfoClient::with_origin(Self::channel(), self.origin())
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn close_stdin(&mut self) {
+        self.child.stdin.take();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("user_info ends", async || {
+            status = self.child.try_wait().expect("ours");
+            status.is_some()
+        })
+        .await;
+        status.expect("it ended")
+    }
+}
+
+impl Drop for UserInfo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program that is to end by itself: exit code, standard output and standard error.
+pub(crate) async fn run(program: &str, args: &[&str], dir: &Path) -> (Option<i32>, String, String) {
+    let mut command = tokio::process::Command::new(program);
+    let output = command.args(args).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(std::time::Duration::from_secs(30), output).await.expect("it ends in time").expect("it starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
