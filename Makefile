@@ -1,16 +1,18 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup fmt fmt-check lint lint-scripts deny build test generate generate-check
+.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test generate generate-check images e2e kind test-cluster
 
-BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
-SCRIPTS := .ci/run hack/setup $(addprefix hack/cluster/,build down env go-build in tool up)
+SCRIPTS := .ci/run e2e/run hack/setup $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
+	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
 
 help: ## lists these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## runs the system on this machine with a web page; needs only cargo (another file: make demo SPEC=FILE)
 	cargo build $(LOCKED) --workspace --bins
@@ -32,6 +34,9 @@ lint: fmt-check ## format, clippy and rustdoc, warnings are errors
 lint-scripts: ## shellcheck on the shell scripts
 	shellcheck $(SCRIPTS)
 
+lint-charts: ## the charts' templates, rules and dashboards by Helm and promtool, and by the API server if a cluster is up
+	hack/charts/lint
+
 deny: ## licences, sources and banned versions of the dependencies
 	@hack/setup cargo
 	cargo deny $(LOCKED) check bans licenses sources
@@ -45,10 +50,31 @@ test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, P
 	cargo test $(LOCKED) --workspace --all-features --doc
 	cargo nextest run $(LOCKED) --workspace --all-features
 
-generate: build ## writes manifests/crd.yaml from the Rust types
+# A cluster of its own, so that nothing else is in the way; it is taken down whatever comes of the tests.
+test-cluster: export NS := operator-test
+test-cluster: export RUN := /run/operator-test
+test-cluster: build ## runs the operator's tests against a real API server, which it starts and stops
+	hack/cluster/up --control-plane
+	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in cargo test --offline -p user-info-operator --test cluster -- --ignored; \
+		status=$$?; hack/cluster/down; exit $$status
+
+generate: build ## writes manifests/crd.yaml, and the chart's copy, from the Rust types
 	$(BIN)/user-info-operator crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
+	cp manifests/crd.yaml charts/user-info-operator/crd.yaml
 
 generate-check: build ## fails if `make generate` would change something
-	@$(BIN)/user-info-operator crd | diff -u manifests/crd.yaml - || \
-		{ echo "manifests/crd.yaml is not what the code says: make generate"; exit 1; }
+	@for file in manifests/crd.yaml charts/user-info-operator/crd.yaml; do \
+		$(BIN)/user-info-operator crd | diff -u $$file - || { echo "$$file is not what the code says: make generate"; exit 1; }; done
+
+images: ## packs the container images into target/images, without Docker
+	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-operator
+	hack/images/pack --out $(TARGET)/images $(TARGET)/release
+
+e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)
+	e2e/run $(BIN)
+
+kind: images ## a kind cluster with the operator in it; needs Docker, kind and Helm
+	kind create cluster --name user-info --config manifests/kind.yaml
+	for image in $(TARGET)/images/*.tar; do kind load image-archive --name user-info $$image || exit; done
+	helm install user-info-operator charts/user-info-operator --kube-context kind-user-info --namespace user-info-system --create-namespace

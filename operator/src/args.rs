@@ -1,8 +1,12 @@
 //! What the command line says.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::cluster::ClusterArgs;
 
 /// Runs the user-info system in Kubernetes from one `UserInfoDeployment`.
 #[derive(Debug, Parser)]
@@ -16,20 +20,111 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Prints the custom resource definition as YAML.
+    /// Reconciles every UserInfoDeployment until it is stopped
+    #[command(after_long_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Prints the custom resource definition as YAML
     Crd,
-    /// Says what is wrong with manifests, without a cluster.
-    #[command(after_help = "Exit status: 0 if every manifest can be used, 64 if one cannot.")]
+    /// Says what is wrong with manifests, without a cluster; with --diff, also what they would change in one
+    #[command(after_help = "Exit status: 0 if every manifest can be used, 64 if one cannot, 69 if the cluster cannot be asked.")]
     Check(CheckArgs),
+}
+
+const RUN_HELP: &str = "\
+Endpoints on --listen:
+  /healthz  200 while the process lives, whatever it waits for
+  /readyz   200 if it leads or stands by to take over; 503 while the custom resource definition is missing, or it stops
+  /metrics  for Prometheus; names begin with user_info_operator_
+
+It waits for a missing custom resource definition. SIGTERM and SIGINT end it: reconciles that run are ended, and the lease is given back.
+Let the pod have terminationGracePeriodSeconds of 75 or more: a reconcile takes 60 s at the longest.
+
+Rights it needs, in each namespace it looks after, or cluster-wide without --namespace:
+  userinfo.bbs.dev       userinfodeployments                   get list watch patch
+                         userinfodeployments/status            patch
+                         userinfodeployments/finalizers        update (only where owner references are checked, as on OpenShift)
+  (core)                 serviceaccounts configmaps services   get list watch create patch delete
+                         pods                                  list patch
+                         secrets                               get (those that resources name must exist)
+                         pods/proxy                            get (only when run outside the cluster)
+  apps                   deployments                           get list watch create patch delete
+  networking.k8s.io      networkpolicies                       get list watch create patch delete
+  policy                 poddisruptionbudgets                  get list watch create patch delete
+  autoscaling            horizontalpodautoscalers              get list watch create patch delete
+  monitoring.coreos.com  servicemonitors                       get list watch create patch delete
+  events.k8s.io          events                                create patch
+In the lease's namespace:
+  coordination.k8s.io    leases                                get create patch update
+
+Inside a cluster, pods are asked for /config at their own addresses. With spec.networkPolicy.enabled they let in pods with the label
+app.kubernetes.io/name=user-info-operator, so the operator's pod should have it.
+
+Exit status: 0 stopped as told; 64 the command line or kubeconfig cannot be used; 69 the port is taken; 70 the lease was lost.";
+
+/// How to run.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Namespace to look after, can be given several times or with commas between; absent, all
+    #[arg(short, long = "namespace", env = "WATCH_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Where /metrics, /healthz and /readyz are served
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Whether only the process that holds a lease works: true, or false for a single process
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_election: bool,
+    /// Namespace of the lease; absent, the pod's own, or the one of the kubeconfig's context
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub lease_namespace: Option<String>,
+    /// Name of the lease
+    #[arg(long, value_name = "NAME", default_value = "user-info-operator")]
+    pub lease_name: String,
+    /// Name of this process in the lease and in Events; absent, the host's name and the process id
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub identity: Option<String>,
+    /// Reconciles at a time, 1 to 64
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub concurrency: u8,
+    /// How long a change waits for further ones to be taken together, such as 50ms
+    #[arg(long, value_name = "DURATION", default_value = "50ms", value_parser = humantime::parse_duration)]
+    pub debounce: Duration,
+    /// What is logged: a level, or levels by module such as info,kube=debug
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,kube_runtime=warn")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 /// What to check, and how to say what was found.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Manifests with one resource each, in YAML or JSON; `-` is the standard input.
+    /// Manifests with one resource each, in YAML or JSON; `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Form of the output.
+    /// Also ask a cluster what the manifests would change there; nothing is changed
+    #[arg(long)]
+    pub diff: bool,
+    /// Namespace of manifests that name none; absent, the one of the kubeconfig's context
+    #[arg(short, long, value_name = "NAME", requires = "diff")]
+    pub namespace: Option<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
 }
@@ -37,9 +132,9 @@ pub struct CheckArgs {
 /// Form of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// A line for each problem: `FILE:LINE: FIELD: MESSAGE`.
+    /// A line for each problem: `FILE:LINE: FIELD: MESSAGE`
     #[default]
     Text,
-    /// A list of files, each with its problems.
+    /// A list of files, each with its problems
     Json,
 }

@@ -5,12 +5,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use user_info_api::crd::{LoadError, load};
+use user_info_api::crd::{LoadError, UserInfoDeployment, load};
+
+use self::diff::DiffError;
 
 use crate::args::{CheckArgs, Output};
 
+mod diff;
+mod difference;
+
 /// The exit status for input that cannot be used, `EX_USAGE` of sysexits.h.
 const UNUSABLE: u8 = 64;
+/// The exit status if the cluster cannot be asked, `EX_UNAVAILABLE`.
+const UNAVAILABLE: u8 = 69;
 
 /// Checks all files and writes what is wrong with them. Exit status 0 if nothing is, else 64.
 pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> ExitCode {
@@ -20,10 +27,42 @@ pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> Exi
         Output::Json => writeln!(out, "{:#}", reports.iter().map(Report::json).collect::<Value>()),
     };
     match written {
-        Ok(()) if reports.iter().all(|report| report.outcome.is_ok()) => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::from(UNUSABLE),
+        Ok(()) if reports.iter().any(|report| report.outcome.is_err()) => ExitCode::from(UNUSABLE),
+        Ok(()) if args.diff => compare(args, reports, out),
+        Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Writes what the resources would change in a cluster.
+fn compare(args: &CheckArgs, reports: Vec<Report>, out: &mut impl Write) -> ExitCode {
+    let resources = reports.into_iter().filter_map(|report| Some((report.file, report.outcome.ok()?)));
+    let changes = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DiffError::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let cluster = args.cluster.find().await?;
+            let mut changes = Vec::new();
+            for (file, resource) in resources {
+                let found = diff::changes(&cluster, resource, args.namespace.as_deref()).await;
+                changes.push((file.clone(), found.map_err(|error| DiffError::In(file, Box::new(error)))?));
+            }
+            Ok(changes)
+        })
+    });
+    let written = match (changes, args.output) {
+        (Err(error), _) => {
+            eprintln!("user-info-operator: {error}");
+            return ExitCode::from(UNAVAILABLE);
+        }
+        (Ok(changes), Output::Text) => changes
+            .iter()
+            .flat_map(|(file, lines)| lines.iter().map(move |line| (file, line)))
+            .try_for_each(|(file, line)| writeln!(out, "{file}: {line}")),
+        (Ok(changes), Output::Json) => {
+            let files: Value = changes.iter().map(|(file, lines)| json!({"file": file, "changes": lines})).collect();
+            writeln!(out, "{files:#}")
+        }
+    };
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Why a manifest cannot be used.
@@ -38,7 +77,7 @@ enum CheckError {
 /// What was found in one file.
 struct Report {
     file: String,
-    outcome: Result<(), CheckError>,
+    outcome: Result<UserInfoDeployment, CheckError>,
 }
 
 impl Report {
@@ -51,13 +90,13 @@ impl Report {
             std::fs::read_to_string(file)
         };
         let file = if standard_input { "<stdin>".to_owned() } else { file.display().to_string() };
-        let outcome = text.map_err(CheckError::from).and_then(|text| Ok(load(&text).map(drop)?));
+        let outcome = text.map_err(CheckError::from).and_then(|text| Ok(load(&text)?));
         Self { file, outcome }
     }
 
     fn text(&self) -> String {
         match &self.outcome {
-            Ok(()) => format!("{}: ok", self.file),
+            Ok(_) => format!("{}: ok", self.file),
             Err(CheckError::Load(error)) => error.in_file(&self.file),
             Err(error) => format!("{}: {error}", self.file),
         }
@@ -65,7 +104,7 @@ impl Report {
 
     fn json(&self) -> Value {
         let problems = match &self.outcome {
-            Ok(()) => json!([]),
+            Ok(_) => json!([]),
             Err(CheckError::Load(error)) => json!(error.problems()),
             Err(error) => json!([{"field": "", "message": error.to_string()}]),
         };

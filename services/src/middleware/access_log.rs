@@ -126,7 +126,7 @@ impl Guard for Line {
                 tracing::info!(kind, operation, code, %reason, latency, trace_id, "call refused");
             }
             Outcome::Canceled => {
-                tracing::info!(kind, operation, code = 499, reason = crate::error::reason::CANCELED, latency, trace_id, "call canceled")
+                tracing::info!(kind, operation, code = 499, reason = crate::error::reason::CANCELED, latency, trace_id, "call canceled");
             }
         }
     }

@@ -1,0 +1,106 @@
+"""Checks charts/user-info-operator without a cluster. Usage: chart.py USER_INFO_OPERATOR   (the program; HELM is the path of helm)"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+from checks import check, expect, run
+from kube import command
+
+CHART = pathlib.Path(__file__).resolve().parent.parent / "charts" / "user-info-operator"
+HELM = os.environ["HELM"]
+
+
+def template(*options):
+    """The manifests of the chart, as a list of (kind, name, text)."""
+    text = command(HELM, "template", "user-info-operator", str(CHART), "--namespace", "ops", *options)
+    documents = [part for part in re.split(r"^---\n", text, flags=re.MULTILINE) if "\nkind: " in part]
+    return [(re.search(r"^kind: (\S+)", part, re.MULTILINE)[1], re.search(r"^  name: (\S+)", part, re.MULTILINE)[1], part)
+            for part in documents]
+
+
+def refused(message, *options):
+    """Fails unless helm refuses the options with a text that contains `message`."""
+    done = subprocess.run([HELM, "template", "x", str(CHART), *options], capture_output=True, text=True, check=False)
+    expect(done.returncode != 0, f"helm takes {options}")
+    expect(message in done.stderr, f"{message!r} is not in: {done.stderr}")
+
+
+def one(kind, manifests):
+    """The only manifest of a kind."""
+    found = [text for k, _, text in manifests if k == kind]
+    expect(len(found) == 1, f"{len(found)} of kind {kind}")
+    return found[0]
+
+
+@check("helm lint finds nothing")
+def lint():
+    command(HELM, "lint", "--strict", str(CHART))
+
+
+@check("the chart carries the definition that the program prints")
+def definition():
+    copy = (CHART / "crd.yaml").read_text()
+    expect(copy == command(sys.argv[1], "crd"), "charts/user-info-operator/crd.yaml is not current: make generate")
+    crd = one("CustomResourceDefinition", template())
+    expect('helm.sh/resource-policy: keep' in crd, "the definition is not kept on uninstall")
+    expect("resource-policy" not in one("CustomResourceDefinition", template("--set", "crd.keep=false")), "crd.keep=false keeps it")
+    without = [kind for kind, _, _ in template("--set", "crd.install=false")]
+    expect("CustomResourceDefinition" not in without, "crd.install=false installs it")
+
+
+@check("without watchNamespaces the rules hold everywhere, with them only there")
+def scope():
+    everywhere = [name for kind, name, _ in template() if kind == "ClusterRoleBinding"]
+    expect(everywhere == ["ops:user-info-operator"], f"ClusterRoleBindings: {everywhere}")
+    narrow = template("--set", "watchNamespaces={a,b}")
+    expect(all(kind != "ClusterRoleBinding" for kind, _, _ in narrow), "a ClusterRoleBinding although namespaces are given")
+    places = sorted(re.search(r"^  namespace: (\S+)", text, re.MULTILINE)[1] for kind, name, text in narrow
+                    if kind == "RoleBinding" and name == "user-info-operator")
+    expect(places == ["a", "b"], f"RoleBindings in {places}")
+
+
+@check("each rule says what it is for, and none gives all")
+def rules():
+    for kind, name, text in template():
+        if kind not in ("Role", "ClusterRole"):
+            continue
+        lines = text.splitlines()
+        for above, line in zip(lines, lines[1:]):
+            expect(not line.startswith("- apiGroups") or above.startswith("# "), f"{kind} {name}: no reason above {line}")
+        expect("'*'" not in text and '"*"' not in text, f"{kind} {name} has a wildcard")
+
+
+@check("a disruption budget is made from two replicas on")
+def disruption():
+    kinds = [kind for kind, _, _ in template("--set", "replicas=1")]
+    expect("PodDisruptionBudget" not in kinds, "with one replica it would only block a drain")
+    one("PodDisruptionBudget", template("--set", "replicas=2"))
+
+
+@check("values that cannot be used are refused, with the place")
+def values():
+    refused("at '/replicas': got string", "--set", "replicas=many")
+    refused("additional properties 'watchNamespace' not allowed", "--set", "watchNamespace=a")
+    refused("at '/watchNamespaces/0'", "--set", "watchNamespaces={Upper}")
+    refused("install the Prometheus Operator first", "--set", "metrics.serviceMonitor.enabled=true")
+    monitor = template("--api-versions", "monitoring.coreos.com/v1/ServiceMonitor", "--set", "metrics.serviceMonitor.enabled=true")
+    one("ServiceMonitor", monitor)
+
+
+@check("the README names every value")
+def readme():
+    path, missing = [], []
+    text = (CHART / "README.md").read_text()
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        if not (field := re.match(r"( *)(\w+): *(.*)", line)):
+            continue
+        path[len(field[1]) // 2:] = [field[2]]
+        names = [".".join(path[:length]) for length in range(1, len(path) + 1)]
+        if field[3] and not any(f"`{name}`" in text for name in names):
+            missing.append(names[-1])
+    expect(not missing, f"not in README.md: {', '.join(missing)}")
+
+
+sys.exit(run())

@@ -1,0 +1,161 @@
+//! What is in the cluster of that which the operator made: a compact index, fed by metadata watches.
+//!
+//! A child is not kept, only what tells whether it still is as it was applied. The API server keeps a list of the fields that each manager
+//! owns. It strikes a field from the operator's list when someone else changes or removes it; changes of other fields, such as a status,
+//! leave the list alone. A hash of that list is thus a fingerprint of all the operator cares for, whatever the kind.
+
+mod watch;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use tokio::sync::watch as channel;
+use user_info_api::crd::UserInfoDeployment;
+
+pub use self::watch::watch;
+use crate::kind::Kind;
+use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, INSTANCE, OPERATOR};
+use crate::reconcile::build::Revision;
+
+/// What is known of one child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Name of the resource it was made from.
+    pub owner: String,
+    /// Its uid.
+    pub uid: String,
+    /// Hash of the object as it was last applied, if the annotation still stands.
+    pub applied: Option<String>,
+    /// Hash of the operator's own field list, and of the uid.
+    pub fingerprint: u64,
+    /// Which config file it holds, if it is a `ConfigMap`.
+    pub revision: Option<Revision>,
+    /// Whether it is about to go.
+    pub terminating: bool,
+    version: u64,
+}
+
+impl Seen {
+    /// What `meta` says; none if no resource owns the object.
+    pub fn of(meta: &ObjectMeta) -> Option<Self> {
+        let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        let revision = annotation(CONFIG_HASH).zip(annotation(CONFIG_GENERATION).and_then(|text| text.parse().ok()));
+        Some(Self {
+            owner: owner(meta)?,
+            uid: meta.uid.clone().unwrap_or_default(),
+            applied: annotation(APPLIED_HASH),
+            fingerprint: fingerprint(meta),
+            revision: revision.map(|(hash, generation)| Revision { hash, generation }),
+            terminating: meta.deletion_timestamp.is_some(),
+            version: meta.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or_default(),
+        })
+    }
+}
+
+/// The resource that an object belongs to: by owner reference, or by label where that was taken away.
+fn owner(meta: &ObjectMeta) -> Option<String> {
+    let kind = UserInfoDeployment::kind(&());
+    let referred = meta.owner_references.iter().flatten().find(|owner| owner.kind == kind).map(|owner| owner.name.clone());
+    referred.or_else(|| meta.labels.as_ref().and_then(|labels| labels.get(INSTANCE)).cloned())
+}
+
+fn fingerprint(meta: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    meta.uid.hash(&mut hasher);
+    let own = |manager: Option<&str>, operation: Option<&str>| manager == Some(OPERATOR) && operation == Some("Apply");
+    for entry in meta.managed_fields.iter().flatten() {
+        if own(entry.manager.as_deref(), entry.operation.as_deref()) && entry.subresource.is_none() {
+            entry.fields_v1.as_ref().map(|fields| fields.0.to_string()).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+/// A child's place: namespace, kind and name.
+type Key = (String, Kind, String);
+
+/// All children that the watches have shown.
+#[derive(Debug)]
+pub struct Children {
+    seen: Mutex<HashMap<Key, Seen>>,
+    /// Lists that have not been complete yet.
+    lists_due: channel::Sender<usize>,
+}
+
+impl Children {
+    /// An empty index that is complete when `lists` lists have come in.
+    pub fn new(lists: usize) -> Self {
+        Self { seen: Mutex::default(), lists_due: channel::Sender::new(lists) }
+    }
+
+    /// Waits until every watch has listed what there is: before that, children that merely are not known yet would be applied for nothing.
+    pub async fn complete(&self) {
+        // The sender lives as long as `self`, so that waiting only ends well.
+        let _ = self.lists_due.subscribe().wait_for(|due| *due == 0).await;
+    }
+
+    /// The children of a resource.
+    pub fn of(&self, namespace: &str, owner: &str) -> BTreeMap<(Kind, String), Seen> {
+        let all = self.lock();
+        let own = all.iter().filter(|((ns, ..), seen)| ns == namespace && seen.owner == owner);
+        own.map(|((_, kind, name), seen)| ((*kind, name.clone()), seen.clone())).collect()
+    }
+
+    /// Takes note of an object, unless something newer of it is known. Says whose it was and is.
+    pub fn note(&self, kind: Kind, meta: &ObjectMeta) -> Vec<String> {
+        let Some(seen) = Seen::of(meta) else { return self.forget(kind, meta) };
+        let mut all = self.lock();
+        let key = key(kind, meta);
+        let before = all.get(&key);
+        if before.is_some_and(|before| before.uid == seen.uid && before.version > seen.version) {
+            return Vec::new();
+        }
+        let mut owners: Vec<_> = before.map(|before| before.owner.clone()).into_iter().collect();
+        if !owners.contains(&seen.owner) {
+            owners.push(seen.owner.clone());
+        }
+        all.insert(key, seen);
+        owners
+    }
+
+    /// Strikes out an object that is gone. Says whose it was.
+    pub fn forget(&self, kind: Kind, meta: &ObjectMeta) -> Vec<String> {
+        let mut all = self.lock();
+        let key = key(kind, meta);
+        // What has taken its name since stays.
+        let same = all.get(&key).is_some_and(|seen| Some(&seen.uid) == meta.uid.as_ref());
+        if same { all.remove(&key).map(|seen| seen.owner).into_iter().collect() } else { Vec::new() }
+    }
+
+    /// Strikes out what a complete list of a kind in a namespace, or in all, does not hold. Says whose it was.
+    fn retain(&self, kind: Kind, namespace: Option<&str>, listed: &HashSet<(String, String)>) -> Vec<(String, String)> {
+        let mut gone = Vec::new();
+        self.lock().retain(|(ns, k, name), seen| {
+            let watched = *k == kind && namespace.is_none_or(|namespace| namespace == ns);
+            let keep = !watched || listed.contains(&(ns.clone(), name.clone()));
+            if !keep {
+                gone.push((ns.clone(), seen.owner.clone()));
+            }
+            keep
+        });
+        gone
+    }
+
+    fn list_done(&self) {
+        self.lists_due.send_modify(|due| *due = due.saturating_sub(1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(kind: Kind, meta: &ObjectMeta) -> Key {
+    (meta.namespace.clone().unwrap_or_default(), kind, meta.name.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use super::*;
+use serde_json::json;
+
+fn object(uid: &str, version: &str, fields: &serde_json::Value) -> ObjectMeta {
+    serde_json::from_value(json!({
+        "name": "demo-user-info", "namespace": "ns", "uid": uid, "resourceVersion": version,
+        "labels": {INSTANCE: "demo"},
+        "annotations": {APPLIED_HASH: "h", CONFIG_HASH: "c", CONFIG_GENERATION: "7"},
+        "ownerReferences": [{"apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "name": "demo", "uid": "o"}],
+        "managedFields": [
+            {"manager": OPERATOR, "operation": "Apply", "fieldsV1": fields},
+            {"manager": "someone", "operation": "Update", "fieldsV1": {"f:status": {}}},
+        ],
+    }))
+    .expect("metadata")
+}
+
+#[test]
+fn the_fingerprint_changes_with_what_the_operator_owns_and_with_nothing_else() {
+    let of = |meta: &ObjectMeta| Seen::of(meta).expect("owned").fingerprint;
+    let own = object("u", "1", &json!({"f:spec": {"f:replicas": {}}}));
+    let mut other = own.clone();
+    other.resource_version = Some("2".to_owned());
+    other.managed_fields.as_mut().expect("fields").truncate(1);
+    assert_eq!(of(&own), of(&other), "someone else's fields");
+    assert_ne!(of(&own), of(&object("u", "1", &json!({"f:spec": {}}))), "a field lost");
+    assert_ne!(of(&own), of(&object("v", "1", &json!({"f:spec": {"f:replicas": {}}}))), "another object of that name");
+}
+
+#[test]
+fn an_object_belongs_to_its_owner_or_to_whom_its_label_names() {
+    let mut meta = object("u", "1", &json!({}));
+    assert_eq!(Seen::of(&meta).map(|seen| seen.owner), Some("demo".to_owned()));
+    meta.owner_references = None;
+    let seen = Seen::of(&meta).expect("labelled");
+    assert_eq!((seen.owner.as_str(), seen.revision), ("demo", Some(Revision { hash: "c".to_owned(), generation: 7 })));
+    meta.labels = None;
+    assert_eq!(Seen::of(&meta), None);
+}
+
+#[test]
+fn older_news_do_not_replace_newer_ones() {
+    let children = Children::new(0);
+    let new = object("u", "9", &json!({"f:spec": {}}));
+    children.note(Kind::ConfigMap, &new);
+    assert_eq!(children.note(Kind::ConfigMap, &object("u", "8", &json!({}))), Vec::<String>::new());
+    let key = (Kind::ConfigMap, "demo-user-info".to_owned());
+    assert_eq!(children.of("ns", "demo").get(&key), Seen::of(&new).as_ref());
+    assert_eq!(children.forget(Kind::ConfigMap, &object("other", "10", &json!({}))), Vec::<String>::new(), "a namesake that went before");
+    assert_eq!(children.forget(Kind::ConfigMap, &new), ["demo"]);
+    assert!(children.of("ns", "demo").is_empty());
+}
+
+#[test]
+fn what_a_complete_list_does_not_hold_is_gone() {
+    let children = Children::new(1);
+    children.note(Kind::ConfigMap, &object("u", "1", &json!({})));
+    assert!(children.retain(Kind::Service, None, &HashSet::new()).is_empty(), "another kind");
+    assert!(children.retain(Kind::ConfigMap, Some("elsewhere"), &HashSet::new()).is_empty(), "another namespace");
+    let gone = children.retain(Kind::ConfigMap, Some("ns"), &HashSet::new());
+    assert_eq!(gone, [("ns".to_owned(), "demo".to_owned())]);
+}
+
+#[tokio::test]
+async fn it_is_complete_when_all_lists_have_come() {
+    let children = Children::new(2);
+    children.list_done();
+    assert!(futures_util::FutureExt::now_or_never(children.complete()).is_none());
+    children.list_done();
+    children.complete().await;
+}

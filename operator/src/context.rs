@@ -1,0 +1,42 @@
+//! What all reconciles share.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, Shared};
+use kube::Client;
+use kube::runtime::events::Recorder;
+use tokio::sync::Semaphore;
+
+use crate::children::Children;
+use crate::discovery::Optional;
+use crate::memory::Memory;
+use crate::metrics::Metrics;
+use crate::reconcile::confirm::Access;
+
+/// What all reconciles share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What is there of that which was made.
+    pub children: Arc<Children>,
+    /// What is remembered of resources.
+    pub memory: Memory,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Bounds the reconciles that run at a time.
+    pub turns: Semaphore,
+    /// Comes when no further reconcile is to begin.
+    pub stop: Shared<BoxFuture<'static, ()>>,
+    /// Whether the cluster knows `ServiceMonitor`.
+    pub service_monitors: Optional,
+    /// How pods are asked for the configuration in force.
+    pub access: Access,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! What leads to reconciles: the watches of the resources and of what was made from them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, future, stream};
+use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::store;
+use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::{Api, Client, Resource};
+use tokio::sync::Semaphore;
+
+use crate::children::{self, Children};
+use crate::context::Context;
+use crate::discovery::Optional;
+use crate::kind::Kind;
+use crate::memory::Memory;
+use crate::metrics::Metrics;
+use crate::names::OPERATOR;
+use crate::reconcile::confirm::Access;
+use crate::reconcile::reconcile;
+use crate::resource::{Watched, prune};
+
+/// How resources are looked after.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Namespaces to look after; none is all.
+    pub namespaces: Vec<String>,
+    /// Reconciles at a time.
+    pub concurrency: usize,
+    /// How long a change waits for further ones.
+    pub debounce: Duration,
+    /// How pods are asked for the configuration in force.
+    pub access: Access,
+    /// This process's name in Events.
+    pub identity: String,
+}
+
+/// Looks after all resources until `stop`; ends when the reconciles that run by then have ended.
+pub async fn run(client: Client, metrics: Arc<Metrics>, settings: Settings, stop: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.boxed().shared();
+    let namespaces = match settings.namespaces.as_slice() {
+        [] => vec![None],
+        some => some.iter().cloned().map(Some).collect(),
+    };
+    let (service_monitors, look) = Optional::look(client.clone(), "monitoring.coreos.com/v1", "ServiceMonitor").await;
+    metrics.forget_states();
+    let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(settings.identity) };
+    // Every cluster knows all kinds but the optional one.
+    let lists = namespaces.len() * (Kind::ALL.len() - 1);
+    let context = Arc::new(Context {
+        children: Arc::new(Children::new(lists)),
+        memory: Memory::default(),
+        recorder: Recorder::new(client.clone(), reporter),
+        metrics,
+        turns: Semaphore::new(settings.concurrency),
+        stop,
+        service_monitors,
+        access: settings.access,
+        client,
+    });
+    let controllers = namespaces.iter().map(|namespace| one(&context, namespace.as_deref(), settings.debounce));
+    let all = future::join_all(controllers.collect::<Vec<_>>());
+    tokio::select! {
+        _ = all => {}
+        () = look => {}
+    }
+}
+
+/// Looks after the resources of one namespace, or of all.
+fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> impl Future<Output = ()> {
+    let client = &context.client;
+    let api: Api<Watched> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let (reader, writer) = store::<Watched>();
+    // Without what the operator writes itself: neither a status nor the removal of its finalizer calls for a reconcile.
+    let changes = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
+    let resources = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|watched| prune(watched.meta_mut()))
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(changes, PredicateConfig::default());
+    let children = stream::select_all(Kind::ALL.map(|kind| {
+        let optional = context.service_monitors.clone();
+        let known = async move {
+            if kind == Kind::ServiceMonitor {
+                optional.appeared().await;
+            }
+        };
+        children::watch(client, kind, namespace.map(str::to_owned), Arc::clone(&context.children), known).boxed()
+    }));
+    let appeared = context.service_monitors.clone();
+    let late = if appeared.known() { stream::empty().boxed() } else { stream::once(appeared.appeared()).boxed() };
+    Controller::for_stream(resources, reader)
+        .with_config(ControllerConfig::default().debounce(debounce))
+        .reconcile_on(children)
+        .reconcile_all_on(late)
+        .graceful_shutdown_on(context.stop.clone())
+        .run(reconcile, |_, error, _| -> Action { match *error {} }, Arc::clone(context))
+        .for_each(|outcome| {
+            if let Err(error) = outcome {
+                log(&error);
+            }
+            future::ready(())
+        })
+}
+
+/// Reconciles do not fail; what does is the watch of the resources, or finding one that has just gone.
+fn log(error: &kube::runtime::controller::Error<std::convert::Infallible, watcher::Error>) {
+    use kube::runtime::controller::Error;
+
+    match error {
+        Error::ObjectNotFound(object) => tracing::debug!(%object, "gone"),
+        error => tracing::warn!(%error, "the watch of the resources broke off; it begins anew"),
+    }
+}

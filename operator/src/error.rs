@@ -1,0 +1,175 @@
+//! Why a resource could not be reconciled.
+
+use std::fmt;
+
+use crate::kind::Kind;
+
+/// What mends a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Time.
+    Transient,
+    /// Someone, by changing something other than the resource.
+    Configuration,
+    /// Trying again with what is there now.
+    Conflict,
+    /// Someone, by changing the resource.
+    Permanent,
+}
+
+impl Class {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Configuration => "configuration",
+            Self::Conflict => "conflict",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
+/// Why a resource could not be reconciled. What runs is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The resource is not what its schema says.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Weights that pods of one Deployment cannot have.
+    #[error("spec.server.weights must be equal in a cluster: pods of a Deployment have no order; run one resource for each weight")]
+    UnequalWeights,
+    /// Something that this version of the operator does not install.
+    #[error("{field}: Managed is not provisioned by this version of the operator; set External, or Embedded")]
+    NotProvisioned {
+        /// The field that asks for it.
+        field: &'static str,
+    },
+    /// A Secret that pods need is not there.
+    #[error("Secret {name} does not exist; {field} names it")]
+    SecretMissing {
+        /// The Secret.
+        name: String,
+        /// The field that names it.
+        field: &'static str,
+    },
+    /// A Secret that pods need lacks a key.
+    #[error("Secret {name} has no key {key}; {field} asks for it")]
+    SecretKeyMissing {
+        /// The Secret.
+        name: String,
+        /// The key.
+        key: String,
+        /// The field that names it.
+        field: &'static str,
+    },
+    /// The cluster does not know a kind that the resource insists on.
+    #[error(
+        "the cluster does not know ServiceMonitor; install the Prometheus Operator, or set spec.addons.prometheus.serviceMonitor: Auto"
+    )]
+    NoServiceMonitors,
+    /// The API server did not take an object.
+    #[error("{} {name}: {source}", kind.name())]
+    Apply {
+        /// Kind of the object.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What the API server says.
+        source: ApiError,
+    },
+    /// The API server did not answer as it should.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A reconcile took too long, mostly because the API server did.
+    #[error("no end within {} s; the API server may be slow or away", .0.as_secs())]
+    Timeout(std::time::Duration),
+}
+
+/// A failure of a request to the API server, told by its message alone.
+#[derive(Debug, thiserror::Error)]
+pub struct ApiError(#[from] kube::Error);
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            kube::Error::Api(status) => f.write_str(&status.message),
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(error.into())
+    }
+}
+
+impl ApiError {
+    fn code(&self) -> u16 {
+        if let kube::Error::Api(status) = &self.0 { status.code } else { 0 }
+    }
+
+    fn judge(&self) -> (Class, &'static str) {
+        match self.code() {
+            403 if self.to_string().contains("exceeded quota") => (Class::Configuration, "QuotaExceeded"),
+            // Objects can no longer be made in a namespace that is going; the resource will go, too.
+            403 if self.to_string().contains("being terminated") => (Class::Transient, "NamespaceTerminating"),
+            401 | 403 => (Class::Configuration, "Forbidden"),
+            404 => (Class::Conflict, "Gone"),
+            409 => (Class::Conflict, "Conflict"),
+            400 | 422 => (Class::Permanent, "ObjectRefused"),
+            _ => (Class::Transient, "ApiUnavailable"),
+        }
+    }
+}
+
+impl Error {
+    /// What mends it.
+    pub fn class(&self) -> Class {
+        self.judge().0
+    }
+
+    /// Its name: the same in conditions, Events and metrics.
+    pub fn reason(&self) -> &'static str {
+        self.judge().1
+    }
+
+    fn judge(&self) -> (Class, &'static str) {
+        match self {
+            Self::Unreadable(_) => (Class::Permanent, "Unreadable"),
+            Self::UnequalWeights => (Class::Permanent, "UnequalWeights"),
+            Self::NotProvisioned { .. } => (Class::Permanent, "NotProvisioned"),
+            Self::SecretMissing { .. } => (Class::Configuration, "SecretMissing"),
+            Self::SecretKeyMissing { .. } => (Class::Configuration, "SecretKeyMissing"),
+            Self::NoServiceMonitors => (Class::Configuration, "NoServiceMonitors"),
+            Self::Apply { source, .. } | Self::Api(source) => source.judge(),
+            Self::Timeout(_) => (Class::Transient, "Timeout"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    fn api(code: u16, message: &str) -> Error {
+        kube::Error::Api(Status::failure(message, "").with_code(code).boxed()).into()
+    }
+
+    #[test]
+    fn answers_of_the_api_server_are_told_apart() {
+        for (code, message, class, reason) in [
+            (403, "pods is forbidden: exceeded quota: q", Class::Configuration, "QuotaExceeded"),
+            (403, "forbidden: namespace x is being terminated", Class::Transient, "NamespaceTerminating"),
+            (403, "cannot patch resource", Class::Configuration, "Forbidden"),
+            (409, "the object has been modified", Class::Conflict, "Conflict"),
+            (422, "Deployment is invalid", Class::Permanent, "ObjectRefused"),
+            (503, "overloaded", Class::Transient, "ApiUnavailable"),
+        ] {
+            let error = api(code, message);
+            assert_eq!((error.class(), error.reason()), (class, reason), "{code} {message}");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! /metrics, /healthz and /readyz.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+
+/// What this process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It does not reach the API server, or that lacks the custom resource definition.
+    Waiting,
+    /// It waits for the lease: ready to take over.
+    Standby,
+    /// It looks after the resources.
+    Leading,
+    /// It ends.
+    Stopping,
+}
+
+impl Phase {
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting for the custom resource definition",
+            Self::Standby => "standby",
+            Self::Leading => "leading",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    const fn ready(self) -> bool {
+        matches!(self, Self::Standby | Self::Leading)
+    }
+}
+
+#[derive(Clone)]
+struct Shown {
+    phase: watch::Receiver<Phase>,
+    metrics: Arc<Metrics>,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    phase: watch::Receiver<Phase>,
+    metrics: Arc<Metrics>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let routes = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(text))
+        .with_state(Shown { phase, metrics });
+    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+}
+
+async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
+    let phase = *shown.phase.borrow();
+    let status = if phase.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{}\n", phase.name()))
+}
+
+async fn text(State(shown): State<Shown>) -> Response {
+    match shown.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

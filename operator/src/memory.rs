@@ -1,0 +1,45 @@
+//! What the operator remembers of resources between reconciles. All of it can be lost: what is missing is found out again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
+use user_info_api::crd::Faults;
+
+use crate::kind::Kind;
+use crate::names::Component;
+use crate::reconcile::confirm::Progress;
+
+/// What is remembered of one resource.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Fingerprints that children had after they were applied.
+    pub fingerprints: HashMap<(Kind, String), u64>,
+    /// The clock of its faults, which the watched status may not show yet.
+    pub faults: Option<Faults>,
+    /// How far its pods are in confirming the config file.
+    pub confirmations: HashMap<Component, Progress>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Looks in a row at which it was not ready.
+    pub looks: u32,
+    /// The reason that was last told of, in an Event and in metrics.
+    pub told: Option<String>,
+}
+
+/// Records by uid.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<String, Arc<AsyncMutex<Record>>>>);
+
+impl Memory {
+    /// The record of a resource. One reconcile at a time holds it.
+    pub fn of(&self, uid: &str) -> Arc<AsyncMutex<Record>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(uid.to_owned()).or_default())
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}

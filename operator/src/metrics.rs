@@ -1,0 +1,115 @@
+//! What the operator counts. Doc comments are the help texts.
+
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::error::Error;
+
+/// What the operator counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconciles: IntCounterVec,
+    errors: IntCounterVec,
+    objects: IntGaugeVec,
+    waiting: IntGauge,
+    /// Duration of reconciles.
+    pub duration: Histogram,
+    /// Writes to the API server.
+    pub writes: IntCounterVec,
+    /// Objects that someone else had changed and that were changed back.
+    pub drift: IntCounter,
+    /// Whether this process holds the lease.
+    pub leader: IntGauge,
+    /// Whether the cluster lacks the custom resource definition.
+    pub crd_missing: IntGauge,
+}
+
+impl Metrics {
+    /// All of them at zero.
+    ///
+    /// # Errors
+    /// Never, as long as no two have the same name.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new_custom(Some("user_info_operator".to_owned()), None)?;
+        let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+        let metrics = Self {
+            reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Reconciles by outcome: ok or error."), &["outcome"])?,
+            errors: IntCounterVec::new(Opts::new("reconcile_errors_total", "Failed reconciles."), &["class", "reason"])?,
+            objects: IntGaugeVec::new(Opts::new("objects", "Resources by the reason of their condition Ready."), &["reason"])?,
+            waiting: IntGauge::new("queue", "Reconciles that wait for their turn.")?,
+            duration: Histogram::with_opts(HistogramOpts::new("reconcile_duration_seconds", "Duration of reconciles.").buckets(buckets))?,
+            writes: IntCounterVec::new(Opts::new("writes_total", "Writes to the API server."), &["kind", "verb"])?,
+            drift: IntCounter::new("drift_corrected_total", "Objects that someone else had changed and that were changed back.")?,
+            leader: IntGauge::new("leader", "Whether this process holds the lease.")?,
+            crd_missing: IntGauge::new("crd_missing", "Whether the cluster lacks the custom resource definition.")?,
+            registry,
+        };
+        metrics.register()?;
+        Ok(metrics)
+    }
+
+    fn register(&self) -> prometheus::Result<()> {
+        self.registry.register(Box::new(self.reconciles.clone()))?;
+        self.registry.register(Box::new(self.errors.clone()))?;
+        self.registry.register(Box::new(self.objects.clone()))?;
+        self.registry.register(Box::new(self.waiting.clone()))?;
+        self.registry.register(Box::new(self.duration.clone()))?;
+        self.registry.register(Box::new(self.writes.clone()))?;
+        self.registry.register(Box::new(self.drift.clone()))?;
+        self.registry.register(Box::new(self.leader.clone()))?;
+        self.registry.register(Box::new(self.crd_missing.clone()))?;
+        self.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+    }
+
+    /// All of them as text, for Prometheus.
+    ///
+    /// # Errors
+    /// Never, as long as their names are valid.
+    pub fn text(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Counts a reconcile as waiting until the guard is dropped.
+    pub fn wait(&self) -> Waiting {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
+    }
+
+    /// Counts a reconcile.
+    pub fn reconciled(&self, outcome: &str) {
+        self.reconciles.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a reconcile that failed.
+    pub fn failed(&self, error: &Error) {
+        self.reconciled("error");
+        self.errors.with_label_values(&[error.class().name(), error.reason()]).inc();
+    }
+
+    /// Forgets the states of all resources: another process looks after them.
+    pub fn forget_states(&self) {
+        self.objects.reset();
+    }
+
+    /// A resource is in another state now than before; none is one that is not there.
+    pub fn state(&self, before: Option<&str>, now: Option<&str>) {
+        if let Some(before) = before {
+            self.objects.with_label_values(&[before]).dec();
+        }
+        if let Some(now) = now {
+            self.objects.with_label_values(&[now]).inc();
+        }
+    }
+}
+
+/// A reconcile that waits for its turn.
+#[derive(Debug)]
+pub struct Waiting(IntGauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,110 @@
+//! Brings the cluster to what was built: server-side apply of what is missing, changed or has drifted; removal of what is no longer wanted.
+
+mod hand_over;
+mod take_over;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use user_info_api::crd::DriftDetection;
+
+use self::verdict::{Verdict, verdict};
+use super::build::{Child, Plan};
+use crate::children::Seen;
+use crate::context::Context;
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::memory::Record;
+use crate::names::OPERATOR;
+
+/// What was done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether anything was written.
+    pub changed: bool,
+    /// What someone else had changed and was changed back, as `Kind name`.
+    pub corrected: Vec<String>,
+    /// What someone else has changed and was left so.
+    pub drifted: Vec<String>,
+}
+
+/// Applies `children`, and removes the others that the resource owns.
+///
+/// Nothing is written where the index shows that an object stands as it was last applied.
+pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<Applied, Error> {
+    let owner = &plan.owner;
+    let seen = context.children.of(&owner.namespace, &owner.name);
+    let drift = plan.resource.spec.drift_detection;
+    let mut applied = Applied::default();
+    for child in children {
+        let key = (child.kind, child.name.clone());
+        let seen = seen.get(&key);
+        let verdict = verdict(child, seen, record.fingerprints.get(&key).copied(), drift);
+        let title = || format!("{} {}", child.kind.name(), child.name);
+        match verdict {
+            Verdict::Keep => {
+                if let Some(seen) = seen {
+                    record.fingerprints.entry(key).or_insert(seen.fingerprint);
+                }
+                continue;
+            }
+            Verdict::Wait => continue,
+            Verdict::Tell => {
+                applied.drifted.push(title());
+                continue;
+            }
+            Verdict::Correct => applied.corrected.push(title()),
+            Verdict::Apply => {}
+        }
+        let fingerprint = write(plan, child, seen, context).await?;
+        record.fingerprints.insert(key, fingerprint);
+        applied.changed = true;
+    }
+    let wanted: BTreeSet<_> = children.iter().map(|child| (child.kind, child.name.clone())).collect();
+    for ((kind, name), seen) in seen.iter().filter(|(key, seen)| !wanted.contains(*key) && !seen.terminating) {
+        remove(&owner.namespace, *kind, name, seen, context).await?;
+        record.fingerprints.remove(&(*kind, name.clone()));
+        applied.changed = true;
+    }
+    context.metrics.drift.inc_by(applied.corrected.len() as u64);
+    Ok(applied)
+}
+
+/// Applies one object. Returns its fingerprint.
+async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Context) -> Result<u64, Error> {
+    if child.kind == Kind::Deployment && seen.is_some() {
+        hand_over::replicas(plan, child, context).await?;
+    }
+    let api = child.kind.api(&context.client, &plan.owner.namespace);
+    let send = || async { api.patch(&child.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&child.manifest)).await };
+    let answer = match send().await {
+        Err(kube::Error::Api(status)) if status.is_invalid() && take_over::fields(&api, &child.name).await? => send().await,
+        answer => answer,
+    };
+    let refused = |source: kube::Error| Error::Apply { kind: child.kind, name: child.name.clone(), source: source.into() };
+    let object = answer.map_err(refused)?;
+    context.metrics.writes.with_label_values(&[child.kind.name(), "apply"]).inc();
+    tracing::info!(kind = child.kind.name(), name = child.name, "applied");
+    context.children.note(child.kind, &object.metadata);
+    Ok(Seen::of(&object.metadata).map_or(0, |seen| seen.fingerprint))
+}
+
+/// Removes the object that was seen, not one that has taken its name since.
+pub(super) async fn remove(namespace: &str, kind: Kind, name: &str, seen: &Seen, context: &Context) -> Result<(), Error> {
+    let same = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
+    match kind.api(&context.client, namespace).delete(name, &DeleteParams::background().preconditions(same)).await {
+        Ok(_) => {
+            context.metrics.writes.with_label_values(&[kind.name(), "delete"]).inc();
+            tracing::info!(kind = kind.name(), name, "removed");
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(source) => Err(Error::Apply { kind, name: name.to_owned(), source: source.into() }),
+    }
+}
+
+/// Whether what someone else changes is changed back.
+const fn corrects(drift: DriftDetection) -> bool {
+    matches!(drift, DriftDetection::Correct)
+}

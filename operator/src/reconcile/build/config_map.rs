@@ -1,0 +1,26 @@
+//! Config files, where pods find them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::{Child, Plan};
+use crate::kind::Kind;
+use crate::names::{CONFIG_GENERATION, CONFIG_HASH, Component};
+
+/// The key that a component's file stands under.
+pub(super) fn key(component: Component) -> String {
+    format!("{}.yaml", component.program())
+}
+
+/// The config file of a component.
+pub(super) fn build(plan: &Plan, component: Component) -> Child {
+    let config = plan.config(component);
+    let mut metadata = plan.owner.meta(plan.owner.object(component), component);
+    metadata.annotations = Some(BTreeMap::from([
+        (CONFIG_HASH.to_owned(), config.revision.hash.clone()),
+        (CONFIG_GENERATION.to_owned(), config.revision.generation.to_string()),
+    ]));
+    let data = BTreeMap::from([(key(component), config.text.clone())]);
+    Child::new(Kind::ConfigMap, &ConfigMap { metadata, data: Some(data), ..ConfigMap::default() })
+}

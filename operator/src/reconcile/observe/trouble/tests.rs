@@ -1,0 +1,47 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn pod(status: &Value) -> Pod {
+    serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).expect("a pod")
+}
+
+fn waiting(reason: &str) -> Value {
+    json!({"containerStatuses": [{
+        "name": "user-info", "image": "user-info:1", "imageID": "", "ready": false, "restartCount": 3,
+        "state": {"waiting": {"reason": reason, "message": "back-off 10s"}},
+        "lastState": {"terminated": {"exitCode": 64}},
+    }]})
+}
+
+#[test]
+fn what_keeps_pods_from_starting_is_named() {
+    for (status, reason, message) in [
+        (waiting("ImagePullBackOff"), "ImageUnusable", "image user-info:1 cannot be used"),
+        (waiting("ErrImageNeverPull"), "ImageUnusable", "image user-info:1 cannot be used"),
+        (waiting("CrashLoopBackOff"), "Crashing", "container user-info ends again and again with exit code 64; see its log"),
+        (waiting("CreateContainerConfigError"), "ContainerRefused", "container user-info cannot be started: back-off 10s"),
+        (
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}),
+            "Unschedulable",
+            "0/1 nodes",
+        ),
+    ] {
+        assert_eq!(Trouble::of_pods(&[pod(&status)]), Some(Trouble { reason, message: message.to_owned() }));
+    }
+    assert_eq!(Trouble::of_pods(&[pod(&waiting("ContainerCreating"))]), None);
+}
+
+#[test]
+fn what_keeps_a_deployment_from_making_pods_is_named() {
+    let deployment =
+        |conditions: Value| -> Deployment { serde_json::from_value(json!({"status": {"conditions": conditions}})).expect("a deployment") };
+    let quota = "pods \"demo-x7\" is forbidden: exceeded quota: q, requested: pods=1";
+    let failure = json!({"type": "ReplicaFailure", "status": "True", "message": quota});
+    let late = json!({"type": "Progressing", "status": "False", "message": "late"});
+    assert_eq!(
+        Trouble::of_deployment(&deployment(json!([late, failure]))),
+        Some(Trouble { reason: "QuotaExceeded", message: "pods are refused: exceeded quota: q, requested: pods=1".to_owned() })
+    );
+    assert_eq!(Trouble::of_deployment(&deployment(json!([late]))).map(|trouble| trouble.reason), Some("NoProgress"));
+    assert_eq!(Trouble::of_deployment(&deployment(json!([]))), None);
+}

@@ -1,0 +1,68 @@
+//! When a resource is looked at again.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::error::Class;
+
+/// Failures in a row from which on even one that time mends is told of in the status.
+pub const PATIENCE: u32 = 3;
+/// A resource at rest is looked at this often although nothing has changed, in case a change was missed.
+const AT_REST: Duration = Duration::from_secs(3600);
+
+/// How long to wait after `failures` failures in a row, at least one.
+pub fn after_failure(class: Class, failures: u32) -> Duration {
+    let (first, longest) = match class {
+        Class::Transient | Class::Conflict => (Duration::from_millis(500), Duration::from_secs(60)),
+        // Nothing tells of the cure, such as a Secret that is made: it must not be noticed late.
+        Class::Configuration => (Duration::from_secs(1), Duration::from_secs(15)),
+        Class::Permanent => (Duration::from_secs(5), Duration::from_secs(300)),
+    };
+    doubled(first, failures.saturating_sub(1), longest)
+}
+
+/// How long to wait after `looks` looks in a row at which pods were missing. What becomes of pods that never get ready does not show in
+/// what is watched.
+pub fn next_look(looks: u32) -> Duration {
+    if looks == 0 { AT_REST } else { doubled(Duration::from_secs(1), looks - 1, Duration::from_secs(300)) }
+}
+
+/// The time until `then`; none if it has passed.
+pub fn until(then: Timestamp, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(then.duration_since(now)).ok().filter(|left| !left.is_zero())
+}
+
+/// The shorter of two, if any.
+pub fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    a.into_iter().chain(b).min()
+}
+
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let pauses = |class| [1, 2, 3, 30].map(|failures| after_failure(class, failures).as_millis());
+        assert_eq!(pauses(Class::Transient), [500, 1000, 2000, 60_000]);
+        assert_eq!(pauses(Class::Configuration), [1000, 2000, 4000, 15_000]);
+        assert_eq!([0, 1, 2, 40].map(|looks| next_look(looks).as_secs()), [3600, 1, 2, 300]);
+    }
+
+    #[test]
+    fn the_past_is_not_waited_for() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        assert_eq!(until(at(10), at(4)), Some(Duration::from_secs(6)));
+        assert_eq!(until(at(4), at(4)), None);
+        assert_eq!(until(at(3), at(4)), None);
+        assert_eq!(sooner(None, Some(LOOK)), Some(LOOK));
+        assert_eq!(sooner(Some(AT_REST), Some(LOOK)), Some(LOOK));
+    }
+
+    const LOOK: Duration = Duration::from_secs(1);
+}

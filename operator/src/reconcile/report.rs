@@ -1,0 +1,62 @@
+//! Tells the world: the status where it has changed, an Event and a metric where the reason has.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use user_info_api::crd::{UserInfoDeployment, UserInfoDeploymentStatus};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::memory::Record;
+use crate::names::OPERATOR;
+
+/// Writes `status` unless the resource has it.
+pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, context: &Context) -> Result<(), Error> {
+    if resource.status.as_ref() == Some(status) {
+        return Ok(());
+    }
+    let api: Api<UserInfoDeployment> = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": UserInfoDeployment::api_version(&()),
+        "kind": UserInfoDeployment::kind(&()),
+        "status": status,
+    });
+    match api.patch_status(&resource.name_any(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&patch)).await {
+        Ok(_) => {
+            context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells of the reason why the resource is ready or not, if it is another than before.
+pub async fn tell(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, record: &mut Record, context: &Context) {
+    let Some(ready) = status.conditions.iter().find(|condition| condition.type_ == "Ready") else { return };
+    let before = record.told.replace(ready.reason.clone());
+    if before.as_ref() == Some(&ready.reason) {
+        return;
+    }
+    context.metrics.state(before.as_deref(), Some(&ready.reason));
+    // After a start of the operator, the status still says what was told.
+    let old = resource.status.iter().flat_map(|status| &status.conditions).find(|condition| condition.type_ == "Ready");
+    if before.is_none() && old.is_some_and(|old| old.reason == ready.reason) {
+        return;
+    }
+    let warning =
+        ready.status != "True" && !["Creating", "Stopped", "InstancesNotReady", "ClientsNotReady"].contains(&ready.reason.as_str());
+    let type_ = if warning { EventType::Warning } else { EventType::Normal };
+    event(&resource.object_ref(&()), type_, &ready.reason, "Reconcile", ready.message.clone(), context).await;
+}
+
+/// Writes an Event about the resource. That it cannot be written is only logged: Events are for people.
+pub async fn event(resource: &ObjectReference, type_: EventType, reason: &str, action: &str, note: String, context: &Context) {
+    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+    if let Err(error) = context.recorder.publish(&event, resource).await {
+        tracing::warn!(%error, reason, "an Event could not be written");
+    }
+}

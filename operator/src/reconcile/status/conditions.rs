@@ -1,0 +1,169 @@
+//! The conditions, and the sentence that says why a resource is not ready.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use user_info_api::crd::{AddonMode, UserInfoDeploymentStatus};
+
+use super::View;
+use crate::error::Class;
+use crate::reconcile::confirm::Confirmation;
+use crate::reconcile::faults::whole_seconds;
+use crate::reconcile::observe::Observed;
+
+/// Whether something holds, its name, and a sentence about it.
+type Verdict = (bool, &'static str, String);
+
+/// All conditions.
+pub(super) fn conditions(view: &View<'_>, before: &UserInfoDeploymentStatus) -> Vec<Condition> {
+    [
+        ("Ready", ready(view)),
+        ("Available", available(view)),
+        ("Progressing", progressing(view)),
+        ("Degraded", degraded(view)),
+        ("AddonsReady", addons(view)),
+        ("Paused", paused(view)),
+        ("Stalled", stalled(view)),
+    ]
+    .map(|(kind, (holds, reason, message))| {
+        let generation = view.resource.metadata.generation;
+        condition(before, kind, holds, reason, message, generation, view.now)
+    })
+    .into()
+}
+
+/// A condition; the time of its last change is kept as long as it holds, or does not, as before.
+pub(in crate::reconcile) fn condition(
+    before: &UserInfoDeploymentStatus,
+    kind: &str,
+    holds: bool,
+    reason: &str,
+    message: String,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Condition {
+    let status = if holds { "True" } else { "False" };
+    let same = before.conditions.iter().find(|condition| condition.type_ == kind && condition.status == status);
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: generation,
+        last_transition_time: same.map_or_else(|| Time(whole_seconds(now)), |same| same.last_transition_time.clone()),
+    }
+}
+
+fn ready(view: &View<'_>) -> Verdict {
+    if let Some(failure) = view.failure {
+        return (false, failure.reason(), failure.to_string());
+    }
+    if view.resource.spec.operation.stopped {
+        return (false, "Stopped", "stopped by spec.operation.stopped".to_owned());
+    }
+    let Some(server) = &view.server else { return (false, "Creating", "nothing runs yet".to_owned()) };
+    if !server.workload.up() {
+        return short(server, "instance", "InstancesNotReady");
+    }
+    if view.server_confirmed.given_up {
+        return unconfirmed(&view.server_confirmed, "instances");
+    }
+    if let Some(client) = view.client.as_ref().filter(|client| !client.workload.up()) {
+        return short(client, "client", "ClientsNotReady");
+    }
+    if view.client_confirmed.given_up {
+        return unconfirmed(&view.client_confirmed, "clients");
+    }
+    (true, "Ready", format!("{} ready", count(server.workload.ready, "instance")))
+}
+
+/// Fewer pods than there are to be, and why.
+fn short(observed: &Observed, what: &str, reason: &'static str) -> Verdict {
+    let workload = &observed.workload;
+    let numbers = format!("{} of {} ready", workload.ready, count(workload.desired, what));
+    match &observed.trouble {
+        Some(trouble) => (false, trouble.reason, format!("{numbers}: {}", trouble.message)),
+        None => (false, reason, numbers),
+    }
+}
+
+fn unconfirmed(confirmed: &Confirmation, what: &str) -> Verdict {
+    let problem = confirmed.problem.as_deref().unwrap_or("no answer");
+    let message = format!("{} of {} {what} have the settings in force; {problem}", confirmed.confirmed, confirmed.pods);
+    (false, "SettingsNotConfirmed", message)
+}
+
+fn available(view: &View<'_>) -> Verdict {
+    let available = view.server.as_ref().map_or(0, |server| server.workload.available);
+    match available {
+        0 => (false, "NoInstance", "no instance takes calls".to_owned()),
+        n => (true, "InstancesAvailable", format!("{} calls", takes(n))),
+    }
+}
+
+fn progressing(view: &View<'_>) -> Verdict {
+    if view.failure.is_some() {
+        return (false, "Failed", "waits for what Degraded tells of".to_owned());
+    }
+    let rolling = |observed: &Option<Observed>| observed.as_ref().is_some_and(|observed| !observed.workload.settled());
+    if view.server.is_none() && view.plan.is_some() || rolling(&view.server) || rolling(&view.client) {
+        return (true, "RollingOut", "pods are being started or replaced".to_owned());
+    }
+    if view.server_confirmed.pending() || view.client_confirmed.pending() {
+        return (true, "Reloading", "pods are putting new settings in force".to_owned());
+    }
+    (false, "Settled", "nothing is left to do".to_owned())
+}
+
+fn degraded(view: &View<'_>) -> Verdict {
+    if let Some(failure) = view.failure {
+        return (true, failure.reason(), failure.to_string());
+    }
+    let trouble = |observed: &Option<Observed>| observed.as_ref().and_then(|observed| observed.trouble.clone());
+    if let Some(trouble) = trouble(&view.server).or_else(|| trouble(&view.client)) {
+        return (true, trouble.reason, trouble.message);
+    }
+    for (confirmed, what) in [(&view.server_confirmed, "instances"), (&view.client_confirmed, "clients")] {
+        if confirmed.given_up {
+            let (_, reason, message) = unconfirmed(confirmed, what);
+            return (true, reason, message);
+        }
+    }
+    if !view.drifted.is_empty() {
+        return (true, "Drifted", format!("changed by someone else and left so: {}", view.drifted.join(", ")));
+    }
+    (false, "AsExpected", "nothing is wrong".to_owned())
+}
+
+fn addons(view: &View<'_>) -> Verdict {
+    let addons = &view.resource.spec.addons;
+    let modes = [("consul", addons.consul.mode), ("prometheus", addons.prometheus.mode), ("grafana", addons.grafana.mode)];
+    let missing: Vec<_> = modes.iter().filter(|(_, mode)| *mode == AddonMode::Managed).map(|(name, _)| *name).collect();
+    if missing.is_empty() {
+        return (true, "AddonsReady", "every addon is there, or wanted from elsewhere".to_owned());
+    }
+    let message = format!("this version of the operator does not provision {}; set External or Disabled", missing.join(", "));
+    (false, "AddonsNotProvisioned", message)
+}
+
+fn paused(view: &View<'_>) -> Verdict {
+    if view.resource.spec.operation.paused {
+        (true, "Paused", "changes wait for spec.operation.paused: false".to_owned())
+    } else {
+        (false, "NotPaused", "changes are carried out".to_owned())
+    }
+}
+
+fn stalled(view: &View<'_>) -> Verdict {
+    match view.failure {
+        Some(failure) if failure.class() == Class::Permanent => (true, failure.reason(), failure.to_string()),
+        _ => (false, "NotStalled", "nothing waits for a change of the spec".to_owned()),
+    }
+}
+
+fn count(n: i32, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+fn takes(n: i32) -> String {
+    if n == 1 { "1 instance takes".to_owned() } else { format!("{n} instances take") }
+}

@@ -1,0 +1,49 @@
+//! Decides whether a resource can be carried out here, and how: what no schema can say.
+
+use std::time::SystemTime;
+
+use user_info_api::crd::{ServiceMonitor, UserInfoDeployment};
+use user_info_api::render::{self, ClientInstance, Instance, Target};
+
+use super::build::{ConfigFile, Plan};
+use super::dereference::Found;
+use super::{faults, provision};
+use crate::error::Error;
+
+/// The plan for `resource`, or the first reason why there is none.
+pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Error> {
+    let spec = &resource.spec;
+    if spec.server.weights.iter().any(|weight| Some(weight) != spec.server.weights.first()) {
+        return Err(Error::UnequalWeights);
+    }
+    provision::require(spec)?;
+    if let Some(missing) = found.missing.into_iter().next() {
+        return Err(missing);
+    }
+    let service_monitors = match spec.addons.prometheus.service_monitor {
+        ServiceMonitor::Enabled if !found.service_monitors => return Err(Error::NoServiceMonitors),
+        ServiceMonitor::Disabled => false,
+        ServiceMonitor::Auto | ServiceMonitor::Enabled => found.service_monitors,
+    };
+
+    let mut resource = resource.clone();
+    resource.status = None;
+    if found.clock.as_ref().is_some_and(|clock| faults::expired(clock, found.now)) {
+        resource.spec.fault_injection = None;
+    }
+    let since = found.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.since.0.into());
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let target = |generation| Target { generation, ..provision::provisioned(Target::cluster(&resource, since)) };
+    let server = |generation| render::user_info(&resource, &target(generation), &Instance::pod(&resource));
+    let client = |generation| render::user_client(&resource, &target(generation), &ClientInstance::pod(&resource));
+    Ok(Plan {
+        owner: found.owner,
+        server: ConfigFile::new(server, generation, found.server.as_ref()),
+        client: ConfigFile::new(client, generation, found.client.as_ref()),
+        service_monitors,
+        resource,
+    })
+}
+
+#[cfg(test)]
+pub(in crate::reconcile) mod tests;

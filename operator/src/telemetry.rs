@@ -1,0 +1,16 @@
+//! The log.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{LogFormat, RunArgs};
+
+/// Begins to log to standard error. Lines of a reconcile name the resource.
+pub fn init(args: &RunArgs) {
+    let filter = EnvFilter::builder().parse_lossy(&args.log);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call, in tests, leaves the first in place.
+    let _ = match args.log_format {
+        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    };
+}

@@ -1,0 +1,188 @@
+//! A namespace of its own for each test, and an operator in this process that looks after it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Config, ResourceExt};
+use serde_json::Value;
+use tokio::sync::{OnceCell, oneshot};
+use tokio::task::JoinHandle;
+use user_info_api::crd::{UserInfoDeployment, definition};
+use user_info_operator::cluster::ClusterArgs;
+use user_info_operator::controller::{self, Settings};
+use user_info_operator::discovery;
+use user_info_operator::kind::Kind;
+use user_info_operator::metrics::Metrics;
+use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
+use user_info_operator::reconcile::confirm::Access;
+
+/// Names the kubeconfig of the cluster to test against.
+const KUBECONFIG: &str = "USER_INFO_TEST_KUBECONFIG";
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// A namespace, and a way to it.
+pub(crate) struct Place {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+}
+
+/// An operator that looks after one namespace.
+pub(crate) struct Operator {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+pub(crate) async fn config() -> Config {
+    let path = std::env::var(KUBECONFIG).unwrap_or_else(|_| panic!("{KUBECONFIG} names no kubeconfig; run `make test-cluster`"));
+    let args = ClusterArgs { kubeconfig: Some(PathBuf::from(path)), context: None };
+    args.find().await.expect("a kubeconfig").into_config()
+}
+
+impl Place {
+    /// A new namespace in a cluster that knows the definition.
+    pub(crate) async fn new() -> Self {
+        static DEFINED: OnceCell<()> = OnceCell::const_new();
+        let client = Client::try_from(config().await).expect("a client");
+        DEFINED.get_or_init(|| define(client.clone())).await;
+        let namespace = Namespace {
+            metadata: kube::api::ObjectMeta { generate_name: Some("operator-test-".to_owned()), ..Default::default() },
+            ..Namespace::default()
+        };
+        let made = Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await.expect("a namespace");
+        Self { client, namespace: made.name_any() }
+    }
+
+    /// Starts an operator that speaks to the API server through `client`.
+    pub(crate) fn operator_with(&self, client: Client) -> Operator {
+        let (stop, stopped) = oneshot::channel();
+        let metrics = Arc::new(Metrics::new().expect("metrics"));
+        let settings = Settings {
+            namespaces: vec![self.namespace.clone()],
+            concurrency: 4,
+            debounce: Duration::from_millis(20),
+            access: Access::Proxy,
+            identity: "test".to_owned(),
+        };
+        let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
+        Operator { stop, task, metrics }
+    }
+
+    pub(crate) fn operator(&self) -> Operator {
+        self.operator_with(self.client.clone())
+    }
+
+    pub(crate) fn resources(&self) -> Api<UserInfoDeployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        kind.api(&self.client, &self.namespace)
+    }
+
+    /// Applies a resource named `demo` with this spec, as a person would.
+    pub(crate) async fn apply(&self, spec: Value) -> Result<UserInfoDeployment, kube::Error> {
+        let resource = serde_json::json!({
+            "apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "demo"}, "spec": spec,
+        });
+        self.resources().patch("demo", &PatchParams::apply("test").force(), &Patch::Apply(&resource)).await
+    }
+
+    pub(crate) async fn merge(&self, kind: Kind, name: &str, patch: Value) {
+        self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("patched");
+    }
+
+    pub(crate) async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
+        let object = self.api(kind).get_opt(name).await.expect("an answer")?;
+        Some(serde_json::to_value(object).expect("JSON"))
+    }
+
+    /// All children of `demo`, as `Kind name`, with their metadata's and data's JSON.
+    pub(crate) async fn children(&self) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        let labels = format!("{MANAGED_BY}={OPERATOR},{INSTANCE}=demo");
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::ServiceMonitor) {
+            for object in self.api(kind).list(&ListParams::default().labels(&labels)).await.expect("a list") {
+                let title = format!("{} {}", kind.name(), object.name_any());
+                all.insert(title, serde_json::to_value(object).expect("JSON"));
+            }
+        }
+        all
+    }
+
+    /// Status, reason and message of a condition of `demo`.
+    pub(crate) async fn condition(&self, kind: &str) -> Option<(String, String, String)> {
+        let status = self.resources().get("demo").await.expect("a resource").status?;
+        let condition = status.conditions.into_iter().find(|condition| condition.type_ == kind)?;
+        Some((condition.status, condition.reason, condition.message))
+    }
+
+    /// Waits until a condition of `demo` has this reason.
+    pub(crate) async fn reason(&self, kind: &str, reason: &str) {
+        eventually(&format!("{kind} with reason {reason}"), async || self.condition(kind).await.filter(|found| found.1 == reason)).await;
+    }
+
+    /// Waits until the status speaks of the newest spec and the children stand.
+    pub(crate) async fn settled(&self) {
+        eventually("a status of the newest generation", async || {
+            let demo = self.resources().get("demo").await.expect("a resource");
+            demo.status.filter(|status| Some(status.observed_generation) == demo.metadata.generation)
+        })
+        .await;
+    }
+}
+
+impl Operator {
+    /// Ends it as SIGTERM does.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        tokio::time::timeout(LIMIT, self.task).await.expect("ends").expect("ends well");
+    }
+
+    /// Ends it as SIGKILL does.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+async fn define(client: Client) {
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let crd = definition();
+    crds.patch(&crd.name_any(), &PatchParams::apply("test").force(), &Patch::Apply(&crd)).await.expect("defined");
+    discovery::wait_for(&client, "userinfo.bbs.dev/v1alpha1", "UserInfoDeployment", |_| {}).await;
+}
+
+/// Waits until `look` finds something.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    within(LIMIT, what, look).await
+}
+
+/// Waits until `look` finds something, up to `limit`.
+pub(crate) async fn within<T>(limit: Duration, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(limit, found).await.unwrap_or_else(|_| panic!("no {what} within {limit:?}"))
+}
+
+/// Fails if `look` answers anything else than `expected` for a while.
+pub(crate) async fn stays<T: PartialEq + Debug>(expected: &T, span: Duration, look: impl AsyncFn() -> T) {
+    let end = tokio::time::Instant::now() + span;
+    while tokio::time::Instant::now() < end {
+        assert_eq!(&look().await, expected);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,0 +1,8 @@
+//! The operator against a real API server with its controller manager; no pod ever runs. `make test-cluster` starts one and runs these.
+
+mod acceptance;
+mod crash;
+mod deletion;
+mod failures;
+mod harness;
+mod scaling;
