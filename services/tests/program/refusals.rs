@@ -25,7 +25,7 @@ const REFUSED: [(&str, &str, &str); 9] = [
         "registry.consul.addresses: \"nowhere\" is not host:port, such as 127.0.0.1:8500",
     ),
     (USER_CLIENT, "live: {concurency: 3}", "concurency"),
-    (USER_CLIENT, "live: {userIds: []}", "live.userIds"),
+    (USER_CLIENT, "discovery: {addresses: ['127.0.0.1:9001']}\nlive: {userIds: []}", "live.userIds: "),
     (USER_CLIENT, "{}", "discovery"),
 ];
 
