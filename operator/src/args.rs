@@ -8,6 +8,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cluster::ClusterArgs;
 
+/// Exit status of a command line, a manifest or a kubeconfig that cannot be used (`EX_USAGE`).
+pub const EXIT_USAGE: u8 = 64;
+/// Exit status if something is missing that may come, such as a port or the cluster (`EX_UNAVAILABLE`).
+pub const EXIT_UNAVAILABLE: u8 = 69;
+
 /// Runs the user-info system in Kubernetes from one `UserInfoDeployment`.
 #[derive(Debug, Parser)]
 #[command(name = "user-info-operator", version, arg_required_else_help = true)]

@@ -9,15 +9,10 @@ use user_info_api::crd::{LoadError, UserInfoDeployment, load};
 
 use self::diff::DiffError;
 
-use crate::args::{CheckArgs, Output};
+use crate::args::{CheckArgs, EXIT_UNAVAILABLE, EXIT_USAGE, Output};
 
 mod diff;
 mod difference;
-
-/// The exit status for input that cannot be used, `EX_USAGE` of sysexits.h.
-const UNUSABLE: u8 = 64;
-/// The exit status if the cluster cannot be asked, `EX_UNAVAILABLE`.
-const UNAVAILABLE: u8 = 69;
 
 /// Checks all files and writes what is wrong with them. Exit status 0 if nothing is, else 64.
 pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> ExitCode {
@@ -27,7 +22,7 @@ pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> Exi
         Output::Json => writeln!(out, "{:#}", reports.iter().map(Report::json).collect::<Value>()),
     };
     match written {
-        Ok(()) if reports.iter().any(|report| report.outcome.is_err()) => ExitCode::from(UNUSABLE),
+        Ok(()) if reports.iter().any(|report| report.outcome.is_err()) => ExitCode::from(EXIT_USAGE),
         Ok(()) if args.diff => compare(args, reports, out),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -51,7 +46,7 @@ fn compare(args: &CheckArgs, reports: Vec<Report>, out: &mut impl Write) -> Exit
     let written = match (changes, args.output) {
         (Err(error), _) => {
             eprintln!("user-info-operator: {error}");
-            return ExitCode::from(UNAVAILABLE);
+            return ExitCode::from(EXIT_UNAVAILABLE);
         }
         (Ok(changes), Output::Text) => changes
             .iter()

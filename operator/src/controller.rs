@@ -96,7 +96,15 @@ fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> i
     }));
     let appeared = context.service_monitors.clone();
     let late = if appeared.known() { stream::empty().boxed() } else { stream::once(appeared.appeared()).boxed() };
-    Controller::for_stream(resources, reader)
+    // A controller that is stopped before it has listed the resources would wait for the list for ever.
+    let (listed, stop) = (reader.clone(), context.stop.clone());
+    let too_early = async move {
+        tokio::select! {
+            _ = listed.wait_until_ready() => future::pending().await,
+            () = stop => {}
+        }
+    };
+    let controller = Controller::for_stream(resources, reader)
         .with_config(ControllerConfig::default().debounce(debounce))
         .reconcile_on(children)
         .reconcile_all_on(late)
@@ -107,7 +115,8 @@ fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> i
                 log(&error);
             }
             future::ready(())
-        })
+        });
+    future::select(controller.boxed(), too_early.boxed()).map(drop)
 }
 
 /// Reconciles do not fail; what does is the watch of the resources, or finding one that has just gone.

@@ -55,7 +55,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
     drop(waiting);
     let meta = watched.meta();
     let (namespace, name) = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
-    let span = tracing::info_span!("reconcile", namespace, name);
+    let span = tracing::info_span!("reconcile", object = format_args!("{namespace}/{name}"));
     // On the heap, since most reconciles only wait.
     Ok(Box::pin(guarded(&watched, &context)).instrument(span).await)
 }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use user_info_api::crd::UserInfoDeployment;
 
-use crate::args::RunArgs;
+use crate::args::{EXIT_UNAVAILABLE, EXIT_USAGE, RunArgs};
 use crate::cluster::Cluster;
 use crate::controller::{self, Settings};
 use crate::discovery;
@@ -22,10 +22,6 @@ use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
 use crate::telemetry;
 
-/// The command line or kubeconfig cannot be used, `EX_USAGE` of sysexits.h.
-const EXIT_USAGE: u8 = 64;
-/// Something is missing, such as a port, `EX_UNAVAILABLE`.
-const EXIT_UNAVAILABLE: u8 = 69;
 /// The lease was lost, `EX_SOFTWARE`: a new process begins with a clean slate.
 const EXIT_LOST: u8 = 70;
 /// Longest wait for a request about the lease: one that takes longer must not outlast the lease.

@@ -1,5 +1,7 @@
 //! The log.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{LogFormat, RunArgs};
@@ -7,7 +9,7 @@ use crate::args::{LogFormat, RunArgs};
 /// Begins to log to standard error. Lines of a reconcile name the resource.
 pub fn init(args: &RunArgs) {
     let filter = EnvFilter::builder().parse_lossy(&args.log);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // A second call, in tests, leaves the first in place.
     let _ = match args.log_format {
         LogFormat::Text => log.with_target(false).try_init(),

@@ -93,7 +93,9 @@ async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Contex
 /// Removes the object that was seen, not one that has taken its name since.
 pub(super) async fn remove(namespace: &str, kind: Kind, name: &str, seen: &Seen, context: &Context) -> Result<(), Error> {
     let same = Preconditions { uid: Some(seen.uid.clone()), resource_version: None };
-    match kind.api(&context.client, namespace).delete(name, &DeleteParams::background().preconditions(same)).await {
+    // A Deployment goes after its pods, so that who waits for it waits for them.
+    let how = if kind == Kind::Deployment { DeleteParams::foreground() } else { DeleteParams::background() };
+    match kind.api(&context.client, namespace).delete(name, &how.preconditions(same)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&[kind.name(), "delete"]).inc();
             tracing::info!(kind = kind.name(), name, "removed");

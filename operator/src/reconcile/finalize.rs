@@ -19,7 +19,7 @@ use crate::resource::Watched;
 /// Time between two looks at what is left.
 const LOOK: Duration = Duration::from_secs(2);
 /// After this the resource is let go whatever is left; owner references let the cluster collect the rest.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Holds the resource, so that its end is seen.
 pub async fn hold(meta: &ObjectMeta, context: &Context) -> Result<(), Error> {

@@ -23,9 +23,13 @@ pub fn after_failure(class: Class, failures: u32) -> Duration {
 }
 
 /// How long to wait after `looks` looks in a row at which pods were missing. What becomes of pods that never get ready does not show in
-/// what is watched.
+/// what is watched. After some ten minutes it is hardly news any more.
 pub fn next_look(looks: u32) -> Duration {
-    if looks == 0 { AT_REST } else { doubled(Duration::from_secs(1), looks - 1, Duration::from_secs(300)) }
+    match looks {
+        0 => AT_REST,
+        1..=30 => doubled(Duration::from_secs(1), looks - 1, Duration::from_secs(20)),
+        _ => Duration::from_secs(300),
+    }
 }
 
 /// The time until `then`; none if it has passed.
@@ -51,7 +55,7 @@ mod tests {
         let pauses = |class| [1, 2, 3, 30].map(|failures| after_failure(class, failures).as_millis());
         assert_eq!(pauses(Class::Transient), [500, 1000, 2000, 60_000]);
         assert_eq!(pauses(Class::Configuration), [1000, 2000, 4000, 15_000]);
-        assert_eq!([0, 1, 2, 40].map(|looks| next_look(looks).as_secs()), [3600, 1, 2, 300]);
+        assert_eq!([0, 1, 2, 9, 40].map(|looks| next_look(looks).as_secs()), [3600, 1, 2, 20, 300]);
     }
 
     #[test]

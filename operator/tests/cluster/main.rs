@@ -5,4 +5,5 @@ mod crash;
 mod deletion;
 mod failures;
 mod harness;
+mod leadership;
 mod scaling;

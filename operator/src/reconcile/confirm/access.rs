@@ -22,7 +22,7 @@ const LONGEST: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub enum Access {
     /// At its own address: for an operator that runs in the cluster.
-    Direct(HttpClient<HttpConnector, Empty<Bytes>>),
+    Direct(Box<HttpClient<HttpConnector, Empty<Bytes>>>),
     /// Through the API server, which asks for the right to get `pods/proxy`: for an operator that runs elsewhere.
     Proxy,
 }
@@ -30,7 +30,7 @@ pub enum Access {
 impl Access {
     /// Access at pods' own addresses.
     pub fn direct() -> Self {
-        Self::Direct(HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http())
+        Self::Direct(Box::new(HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()))
     }
 
     /// What `/config` at the pod's `port` answers, or why there is no answer.
