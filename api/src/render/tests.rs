@@ -75,7 +75,8 @@ fn a_laptop_runs_the_defaults_on_stand_ins() {
         interval: 10s
         deregisterAfter: 10m
         tcpChecks: true
-    tracing: {}
+    tracing:
+      percentage: 1.0
     logFormat: text
     live:
       rateLimiter:
