@@ -69,13 +69,14 @@ pub fn parse<T: DeserializeOwned + Check>(path: &Path, text: &str) -> Result<T, 
 
 /// What the parser says of `field`, in the words of a person where it names a type of Rust.
 fn sentence(field: &str, error: &serde_yaml::Error) -> String {
-    const TYPES: [(&str, &str); 6] = [
+    const TYPES: [(&str, &str); 7] = [
         ("invalid u8 ", "not a whole number from 0 to 255 "),
         ("invalid u16 ", "not a whole number from 0 to 65535 "),
         ("invalid u32 ", "not a whole number from 0 to 4294967295 "),
         ("invalid i64 ", "not a whole number "),
         ("invalid f64 ", "not a number "),
         ("invalid floating point number ", "not a number "),
+        ("invalid floating point ", "not a number "),
     ];
     let text = error.without_snippet().to_string().replace('\n', " ");
     let text = TYPES.iter().fold(text, |text, (type_name, words)| text.replace(type_name, words));
