@@ -38,10 +38,6 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
             request.set_timeout(deadline.saturating_duration_since(Instant::now()));
         }
         let reply = UserInfoClient::with_origin(channel, link.origin().clone()).get_user_info(request).await;
-        if reply.as_ref().is_err_and(|status| cause(status).is_some()) {
-            // What keeps the connection learns of its end before the next call is sent: callers in a closed loop would leave it no turn.
-            tokio::task::yield_now().await;
-        }
         reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
             None => {
                 let error = Error::from(&status);
