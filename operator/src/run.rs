@@ -122,7 +122,7 @@ async fn elect(
 ) -> Result<(), (u8, String)> {
     let refused =
         |error: kube_lease_manager::LeaseManagerError| (EXIT_UNAVAILABLE, format!("lease {}/{}: {error}", lease.namespace, lease.name));
-    let leadership = Leadership::new(hasty, lease).await.map_err(refused)?;
+    let leadership = Leadership::new(hasty, client.clone(), lease.clone()).await.map_err(refused)?;
     phase.send_replace(Phase::Standby);
     tracing::info!(identity = lease.identity, namespace = lease.namespace, lease = lease.name, "standing by");
     let leads = watch::Sender::new(false);

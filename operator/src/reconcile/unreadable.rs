@@ -40,12 +40,10 @@ pub async fn report(object: &InvalidObject, context: &Context) -> Result<Duratio
         return Err(error);
     }
     let make = |kind, holds| condition(&before, kind, holds, error.reason(), message.clone(), object.metadata.generation, Timestamp::now());
-    let patch = json!({
-        "apiVersion": UserInfoDeployment::api_version(&()),
-        "kind": UserInfoDeployment::kind(&()),
-        "status": {"conditions": [make("Ready", false), make("Degraded", true), make("Stalled", true)]},
-    });
-    api.patch_status(&owner.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&patch)).await?;
+    let patch = json!({"status": {"conditions": [make("Ready", false), make("Degraded", true), make("Stalled", true)]}});
+    // No server-side apply: it would have to understand the whole object.
+    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    api.patch_status(&owner.name, &by, &Patch::Merge(&patch)).await?;
     context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
     Err(error)
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kube::api::DeleteParams;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use user_info_operator::discovery;
 use user_info_operator::kind::Kind;
 
 use crate::harness::{Place, eventually, stays, within};
@@ -77,6 +80,58 @@ async fn whatever_is_meddled_with_is_restored() {
         let what = format!("{} {name} as before {patch:?}", kind.name());
         within(RESTORED, &what, async || (essence(&place).await == before).then_some(())).await;
     }
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn meddling_is_only_told_of_if_the_resource_says_so() {
+    let place = Place::new().await;
+    let operator = place.operator();
+    place.apply(json!({"driftDetection": "Warn"})).await.expect("taken");
+    place.settled().await;
+    let ports = json!({"spec": {"ports": [{"name": "grpc", "port": 9999, "targetPort": "grpc"}]}});
+    place.merge(Kind::Service, "demo-user-info", ports.clone()).await;
+    eventually("a word about it", async || {
+        place.condition("Degraded").await.filter(|(_, reason, message)| reason == "Drifted" && message.contains("demo-user-info"))
+    })
+    .await;
+    let port = async || place.get(Kind::Service, "demo-user-info").await.expect("there")["spec"]["ports"][0]["port"].clone();
+    assert_eq!(port().await, json!(9999));
+    // Corrected as soon as that is asked for.
+    place.apply(json!({"driftDetection": "Correct"})).await.expect("taken");
+    within(RESTORED, "the Service as before", async || (port().await != json!(9999)).then_some(())).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn a_service_monitor_is_made_where_that_kind_exists() {
+    let place = Place::new().await;
+    let crds: Api<CustomResourceDefinition> = Api::all(place.client.clone());
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
+        "spec": {
+            "group": "monitoring.coreos.com", "scope": "Namespaced",
+            "names": {"kind": "ServiceMonitor", "plural": "servicemonitors", "singular": "servicemonitor"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    });
+    let name = "servicemonitors.monitoring.coreos.com";
+    crds.patch(name, &PatchParams::apply("test"), &Patch::Apply(&definition)).await.expect("defined");
+    discovery::wait_for(&place.client, "monitoring.coreos.com/v1", "ServiceMonitor", |_| {}).await;
+    let operator = place.operator();
+    place.apply(json!({"addons": {"prometheus": {"serviceMonitor": "Enabled"}}})).await.expect("taken");
+    let monitor = eventually("a ServiceMonitor", async || place.get(Kind::ServiceMonitor, "demo-user-info").await).await;
+    assert_eq!(monitor["spec"]["endpoints"][0]["path"], "/metrics", "{monitor}");
+    place.api(Kind::ServiceMonitor).delete("demo-user-info", &DeleteParams::default()).await.expect("deleted");
+    within(RESTORED, "the ServiceMonitor again", async || place.get(Kind::ServiceMonitor, "demo-user-info").await).await;
+    place.apply(json!({"addons": {"prometheus": {"serviceMonitor": "Disabled"}}})).await.expect("taken");
+    eventually("its end", async || place.get(Kind::ServiceMonitor, "demo-user-info").await.is_none().then_some(())).await;
     operator.stop().await;
 }
 

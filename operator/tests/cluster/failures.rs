@@ -1,10 +1,16 @@
 //! What cannot be carried out.
 
+use http::Request;
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
+use user_info_api::crd::UserInfoDeployment;
 use user_info_operator::kind::Kind;
 
 use crate::harness::{Place, eventually};
@@ -68,5 +74,49 @@ async fn what_the_spec_cannot_have_in_a_cluster_stalls_until_it_is_changed() {
     // What only the API server finds is told in its words.
     place.apply(json!({"podTemplate": {"labels": {"not a label": "x"}}})).await.expect("taken");
     place.reason("Stalled", "ObjectRefused").await;
+    operator.stop().await;
+}
+
+/// Replaces part of what etcd stores of a resource, behind the API server's back: as if another version's definition had let it through.
+async fn tamper(place: &Place, name: &str, part: &str, replacement: &str) {
+    let key = ByteString(format!("/registry/userinfo.bbs.dev/userinfodeployments/{}/{name}", place.namespace).into_bytes());
+    let found = etcd("range", json!({"key": key})).await;
+    let ByteString(value) = serde_json::from_value(found["kvs"][0]["value"].clone()).expect("stored");
+    let value = String::from_utf8(value).expect("JSON");
+    assert!(value.contains(part), "{value}");
+    etcd("put", json!({"key": key, "value": ByteString(value.replace(part, replacement).into_bytes())})).await;
+}
+
+/// A call of etcd's JSON gateway.
+async fn etcd(call: &str, body: Value) -> Value {
+    let client = Client::builder(TokioExecutor::new()).build_http::<String>();
+    let request = Request::post(format!("http://127.0.0.1:2379/v3/kv/{call}")).body(body.to_string()).expect("a request");
+    let reply = client.request(request).await.expect("etcd of the test cluster").into_body().collect().await.expect("a reply");
+    serde_json::from_slice(&reply.to_bytes()).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn a_resource_that_cannot_be_read_stops_no_other_and_can_be_deleted() {
+    let place = Place::new().await;
+    let raw: Api<DynamicObject> =
+        Api::namespaced_with(place.client.clone(), &place.namespace, &ApiResource::erase::<UserInfoDeployment>(&()));
+    let broken = json!({
+        "apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "broken"}, "spec": {"replicas": 7},
+    });
+    raw.create(&PostParams::default(), &serde_json::from_value(broken).expect("an object")).await.expect("taken");
+    tamper(&place, "broken", "\"replicas\":7", "\"replicas\":\"many\"").await;
+    let operator = place.operator();
+    eventually("a condition that says what is wrong", async || {
+        let resource = raw.get("broken").await.expect("there");
+        let conditions = resource.data["status"]["conditions"].as_array()?.clone();
+        let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready")?;
+        (ready["reason"] == "Unreadable" && ready["message"].to_string().contains("many")).then_some(())
+    })
+    .await;
+    place.apply(json!({"replicas": 2})).await.expect("taken");
+    place.reason("Ready", "InstancesNotReady").await;
+    raw.delete("broken", &DeleteParams::default()).await.expect("deleted");
+    eventually("its end", async || raw.get_opt("broken").await.expect("an answer").is_none().then_some(())).await;
     operator.stop().await;
 }

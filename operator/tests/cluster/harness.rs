@@ -40,9 +40,13 @@ pub(crate) struct Operator {
     pub(crate) metrics: Arc<Metrics>,
 }
 
+/// The kubeconfig of the cluster.
+pub(crate) fn kubeconfig() -> PathBuf {
+    std::env::var(KUBECONFIG).unwrap_or_else(|_| panic!("{KUBECONFIG} names no kubeconfig; run `make test-cluster`")).into()
+}
+
 pub(crate) async fn config() -> Config {
-    let path = std::env::var(KUBECONFIG).unwrap_or_else(|_| panic!("{KUBECONFIG} names no kubeconfig; run `make test-cluster`"));
-    let args = ClusterArgs { kubeconfig: Some(PathBuf::from(path)), context: None };
+    let args = ClusterArgs { kubeconfig: Some(kubeconfig()), context: None };
     args.find().await.expect("a kubeconfig").into_config()
 }
 

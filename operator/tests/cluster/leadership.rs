@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use user_info_operator::leader::{Leadership, Lease};
 
 use crate::harness::{LIMIT, Place, stays};
+
+/// A lease that is given back is taken up sooner than it would have run out.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 struct Candidate {
     leads: watch::Receiver<bool>,
@@ -16,7 +20,7 @@ struct Candidate {
 
 async fn candidate(place: &Place, identity: &str) -> Candidate {
     let lease = Lease { namespace: place.namespace.clone(), name: "operator".to_owned(), identity: identity.to_owned() };
-    let leadership = Leadership::new(place.client.clone(), &lease).await.expect("a lease");
+    let leadership = Leadership::new(place.client.clone(), place.client.clone(), lease).await.expect("a lease");
     let (sender, leads) = watch::channel(false);
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(leadership.keep(sender, async { drop(stopped.await) }));
@@ -38,7 +42,9 @@ async fn one_leads_and_another_follows_when_it_stops_or_dies() {
     stays(&(true, false), Duration::from_secs(2), async || (*first.leads.borrow(), *second.leads.borrow())).await;
     let _ = first.stop.send(());
     first.task.await.expect("ends well");
+    let given_back = Instant::now();
     elected(&mut second).await;
+    assert!(given_back.elapsed() < HAND_OVER, "{:?}", given_back.elapsed());
     let mut third = candidate(&place, "third").await;
     second.task.abort();
     elected(&mut third).await;

@@ -6,4 +6,6 @@ mod deletion;
 mod failures;
 mod harness;
 mod leadership;
+mod many;
 mod scaling;
+mod settling;
