@@ -1,0 +1,143 @@
+"""What the measuring programs share: where things are, and how a server is started and called."""
+import json, os, pathlib, socket, struct, subprocess, sys, time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+CALL = "/api.user_info.UserInfo/GetUserInfo"
+SERVER, LOAD = "0", "1"
+CONNECTIONS, STREAMS = 8, 16
+# Processes that make gRPC calls.
+PROCESSES = 4
+# Users that there are in the databases.
+IDS = 4096
+
+
+def pinned(core, *command, **options):
+    options.setdefault("stdout", subprocess.DEVNULL)
+    options.setdefault("stderr", subprocess.DEVNULL)
+    return subprocess.Popen(["taskset", "-c", core, *map(str, command)], **options)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, holds, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if holds():
+                return
+        except OSError:
+            pass
+        time.sleep(0.005)
+    sys.exit(f"bench: {what} did not come up in {seconds} s")
+
+
+def answers(port):
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
+
+
+def config(folder, grpc, http, users, views):
+    file = folder / f"user_info-{grpc}.yaml"
+    file.write_text(json.dumps({
+        "server": {"grpc": {"listen": f"127.0.0.1:{grpc}"}, "http": {"listen": f"127.0.0.1:{http}"}, "workers": 1, "drainDelay": "0s"},
+        "users": users, "views": views, "live": {"rateLimiter": {"requestsPerSecond": 10_000_000, "burst": 1_000_000}}}))
+    return ["--config", file]
+
+
+def message(user):
+    """A length-prefixed GetUserInfoRequest."""
+    body, n = b"\x08", user
+    while True:
+        body += bytes([n & 0x7F | (0x80 if n > 0x7F else 0)])
+        n >>= 7
+        if not n:
+            return struct.pack(">BI", 0, len(body)) + body
+
+
+class Stores:
+    """MariaDB and Redis on the load's core, with IDS users and their page views."""
+
+    def __init__(self, folder):
+        self.mysql, self.redis = free_port(), free_port()
+        data = folder / "mysql"
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", *user],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes = [
+            pinned(LOAD, "mariadbd", "--no-defaults", f"--datadir={data}", f"--port={self.mysql}", f"--socket={folder}/mysql.sock",
+                   "--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", *user),
+            pinned(LOAD, "redis-server", "--port", self.redis, "--save", "", "--bind", "127.0.0.1", "--dir", folder),
+        ]
+        wait_for("MariaDB", lambda: answers(self.mysql))
+        wait_for("Redis", lambda: answers(self.redis))
+        rows = ",".join(f"({i},'user-{i}','user-{i}@example.com')" for i in range(1, IDS + 1))
+        sql = ("CREATE DATABASE demo_a; USE demo_a; CREATE TABLE user_info (id BIGINT PRIMARY KEY, name VARCHAR(255), email VARCHAR(255),"
+               f" address VARCHAR(255), tel VARCHAR(64)); INSERT INTO user_info (id,name,email) VALUES {rows};")
+        subprocess.run(["mariadb", f"--socket={folder}/mysql.sock", "-uroot"], input=sql, text=True, check=True)
+        views = "".join(f"SET U:{i}:VISITS {i}\n" for i in range(1, IDS + 1))
+        subprocess.run(["redis-cli", "-p", str(self.redis)], input=views, text=True, check=True, stdout=subprocess.DEVNULL)
+
+    def stop(self):
+        for process in self.processes:
+            process.terminate()
+            process.wait()
+
+
+def command(variant, folder, stores, grpc, http):
+    mysql = {"mysql": {"address": f"127.0.0.1:{stores.mysql}"}}
+    redis = {"redis": {"address": f"127.0.0.1:{stores.redis}"}}
+    return {
+        "bare": lambda: [TARGET / "bare", f"127.0.0.1:{grpc}"],
+        "memory": lambda: [TARGET / "user_info", *config(folder, grpc, http, {"memory": True}, {"memory": True})],
+        "full": lambda: [TARGET / "user_info", *config(folder, grpc, http, mysql, redis)],
+        "pooled": lambda: [TARGET / "pooled", f"127.0.0.1:{grpc}", f"127.0.0.1:{http}", f"mysql://root@127.0.0.1:{stores.mysql}/demo_a",
+                           f"redis://127.0.0.1:{stores.redis}/"],
+    }[variant]()
+
+
+def load_grpc(folder, port, rate, seconds, ids, headers=()):
+    """Latencies in us of all calls, from four h2load processes, each for one user and with its share of the connections and the rate."""
+    users = [ids * n // PROCESSES + 1 for n in range(PROCESSES)]
+    running = []
+    for n, user in enumerate(users):
+        data, log = folder / f"body-{user}", folder / f"log-{n}"
+        data.write_bytes(message(user))
+        log.unlink(missing_ok=True)
+        running.append((log, pinned(
+            LOAD, "h2load", "-c", CONNECTIONS // PROCESSES, "-m", STREAMS, "-D", seconds, *pace(rate), "-d", data, f"--log-file={log}",
+            "-H", "content-type: application/grpc", "-H", "te: trailers", *(part for header in headers for part in ("-H", header)), f"http://127.0.0.1:{port}{CALL}")))
+    return [latency for log, process in running for latency in latencies(log, process, seconds)]
+
+
+def load_http(folder, port, rate, seconds, ids):
+    """The same over HTTP/1.1, for all users in turn."""
+    log, uris = folder / "log-http", folder / "uris"
+    uris.write_text("".join(f"http://127.0.0.1:{port}/user_info/{user}\n" for user in range(1, ids + 1)))
+    log.unlink(missing_ok=True)
+    process = pinned(LOAD, "h2load", "--h1", "-c", CONNECTIONS, "-m", 1, "-D", seconds, *pace(rate), "-i", uris, f"--log-file={log}")
+    return latencies(log, process, seconds)
+
+
+def pace(rate):
+    return ["--rps", f"{rate / CONNECTIONS:.2f}"] if rate else []
+
+
+def latencies(log, process, seconds):
+    process.wait(seconds + 30)
+    taken = []
+    for line in log.read_text().splitlines():
+        _, status, took = line.split()
+        if status != "200":
+            sys.exit(f"bench: a call was answered with status {status}")
+        taken.append(int(took))
+    return taken
+
+
+def ids(variant):
+    """How many users to ask for: what stands in memory are the samples."""
+    return IDS if variant in ("full", "pooled") else 1

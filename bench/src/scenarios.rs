@@ -1,0 +1,144 @@
+//! Parts of the services by name, each to be run over and over: nothing around them but a call that is made and a handler that is ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use user_info_api::config::{CircuitBreaker, LoadBalancing, OutlierEjection, RateLimiter, Retries, Service as Identity, Tracing};
+use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
+use user_info_services::balance::{Balance, Failure, Instance, InstanceMetrics, Link, LinkState, NodeSet, Staleness, Transport};
+use user_info_services::middleware::ServerLayers;
+use user_info_services::middleware::access_log::AccessLogLayer;
+use user_info_services::middleware::breaker::{BreakerLayer, BreakerMetrics};
+use user_info_services::middleware::deadline::{DeadlineLayer, Ticker};
+use user_info_services::middleware::fault::FaultLayer;
+use user_info_services::middleware::metrics::{CallMetrics, MetricsLayer};
+use user_info_services::middleware::rate_limit::RateLimitLayer;
+use user_info_services::middleware::recovery::RecoveryLayer;
+use user_info_services::middleware::spans;
+use user_info_services::{Call, Error, Kind};
+
+/// Calls between two turns for the tasks beside, such as the deadline's ticker.
+const TURN: u64 = 1024;
+
+/// Names of the scenarios; `handler` is what all others have in them.
+pub const NAMES: [&str; 14] = [
+    "handler",
+    "metrics",
+    "spans",
+    "access_log",
+    "deadline",
+    "rate_limit",
+    "rate_limit_refusing",
+    "recovery",
+    "fault",
+    "server_stack",
+    "breaker",
+    "balance_wrr_3",
+    "balance_wrr_100",
+    "balance_p2c_100",
+];
+
+type Request = Call<GetUserInfoRequest>;
+
+/// Makes `count` calls of a scenario, one after another. Returns how long they took; none if there is no scenario of this name.
+pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
+    let layers = layers();
+    let took = match name {
+        "handler" => calls(handler(), count).await,
+        "metrics" => calls(layers.metrics.layer(handler()), count).await,
+        "spans" => calls(layers.spans.layer(handler()), count).await,
+        "access_log" => calls(layers.access_log.layer(handler()), count).await,
+        "deadline" => calls(layers.deadline.layer(handler()), count).await,
+        "rate_limit" => calls(layers.rate_limit.layer(handler()), count).await,
+        "rate_limit_refusing" => {
+            layers.rate_limit.set(Some(&RateLimiter { requests_per_second: 1, burst: 1, ..RateLimiter::default() }));
+            calls(layers.rate_limit.layer(handler()), count).await
+        }
+        "recovery" => calls(layers.recovery.layer(handler()), count).await,
+        "fault" => calls(layers.fault.layer(handler()), count).await,
+        "server_stack" => calls(layers.wrap(handler()), count).await,
+        "breaker" => {
+            let metrics = BreakerMetrics::new(&Registry::new()).expect("registers once");
+            calls(BreakerLayer::new(CircuitBreaker::default(), metrics).layer(handler()), count).await
+        }
+        "balance_wrr_3" => calls(balance(LoadBalancing::WeightedRoundRobin, 3), count).await,
+        "balance_wrr_100" => calls(balance(LoadBalancing::WeightedRoundRobin, 100), count).await,
+        "balance_p2c_100" => calls(balance(LoadBalancing::P2C, 100), count).await,
+        _ => return None,
+    };
+    Some(took)
+}
+
+async fn calls<S>(mut service: S, count: u64) -> Duration
+where
+    S: Service<Request, Response = GetUserInfoReply, Error = Error>,
+{
+    let begun = Instant::now();
+    for number in 0..count {
+        std::future::poll_fn(|cx| service.poll_ready(cx)).await.expect("ready");
+        let call = Call::new(Kind::Grpc, GET_USER_INFO, GetUserInfoRequest { user_id: 1 });
+        let _ = std::hint::black_box(service.call(call).await);
+        if number % TURN == 0 {
+            yield_now().await;
+        }
+    }
+    begun.elapsed()
+}
+
+fn handler() -> impl Service<Request, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static {
+    tower::service_fn(|_: Request| std::future::ready(Ok(GetUserInfoReply { user: None, ip_addr: String::new() })))
+}
+
+/// The server's layers, with a limit that no call reaches and no faults.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn layers() -> ServerLayers {
+    let registry = Registry::new();
+    let ticker = Ticker::default();
+    tokio::spawn(ticker.clone().run());
+    let calls = CallMetrics::new(&registry, "bbs_user_info_server", &[GET_USER_INFO]).expect("registers once");
+    let layers = ServerLayers {
+        metrics: MetricsLayer::new(Arc::new(calls)),
+        spans: spans::start(&Tracing::default(), &Identity::named("bench")).expect("no collector is named").0,
+        access_log: AccessLogLayer::new(&registry).expect("registers once"),
+        deadline: DeadlineLayer::new(ticker, Duration::from_secs(1)),
+        rate_limit: RateLimitLayer::new(&registry, Arc::default()).expect("registers once"),
+        recovery: RecoveryLayer::new(&registry).expect("registers once"),
+        fault: FaultLayer::new(&registry).expect("registers once"),
+    };
+    layers.rate_limit.set(Some(&RateLimiter { requests_per_second: 100_000_000, burst: 1_000_000, ..RateLimiter::default() }));
+    layers
+}
+
+/// A link that is always up, over which every call is answered at once.
+struct Instantly;
+
+impl Link for Instantly {
+    fn state(&self) -> LinkState {
+        LinkState::Up
+    }
+
+    fn suspect(&self) {}
+}
+
+impl Transport<GetUserInfoRequest> for Instantly {
+    type Link = Self;
+    type Reply = GetUserInfoReply;
+
+    async fn send(&self, _: &Self, _: &Request) -> Result<GetUserInfoReply, Failure> {
+        Ok(GetUserInfoReply { user: None, ip_addr: String::new() })
+    }
+}
+
+fn balance(setting: LoadBalancing, nodes: u32) -> Balance<GetUserInfoRequest, Instantly> {
+    let metrics = InstanceMetrics::new(&Registry::new()).expect("registers once");
+    let set = NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), |_| Instantly);
+    let instances: Vec<_> = (0..nodes).map(|n| Instance { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
+    set.update(&instances, Instant::now());
+    Balance::new(Arc::new(set), Instantly, setting, Retries::default())
+}
