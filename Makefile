@@ -44,7 +44,7 @@ deny: ## licences, sources and banned versions of the dependencies
 # Programs and tests in one go: cargo unites the features of what it builds together, so a build without the tests' dependencies would share
 # little with theirs.
 build: ## builds the programs and the tests, for `test` and `generate`
-	cargo build $(LOCKED) --workspace --all-features --bins --tests
+	cargo build $(LOCKED) --workspace --all-features --bins --tests --examples
 
 test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, Prometheus and Chromium
 	cargo test $(LOCKED) --workspace --all-features --doc

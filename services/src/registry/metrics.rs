@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntCounter, IntGauge, Registry};
+use prometheus::{Gauge, IntCounter, IntGauge};
 use tokio::time::Instant;
+
+use crate::metrics::Register;
 
 /// Metrics of a [`Registrar`](super::Registrar).
 #[derive(Debug, Clone)]
@@ -20,7 +22,7 @@ impl RegistrarMetrics {
     ///
     /// # Errors
     /// If `registry` has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let registered =
             IntGauge::new("bbs_registry_registered", "1 while the registry knows this instance and answers its heartbeats, else 0")?;
         let heartbeat_failures = IntCounter::new("bbs_registry_heartbeat_failures_total", "Registrations and heartbeats that failed")?;
@@ -43,7 +45,7 @@ impl DiscoveryMetrics {
     ///
     /// # Errors
     /// If `registry` has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use")?;
         let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed")?;
         let age = Age::new("bbs_discovery_age_seconds", "Time since the list in use was last confirmed, or since the start")?;
@@ -94,6 +96,8 @@ impl Collector for Age {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use prometheus::Registry;
 
     use super::*;
 
