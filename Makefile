@@ -1,11 +1,12 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test generate generate-check images e2e kind test-cluster
+.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test generate generate-check install images e2e kind test-cluster
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
+PREFIX ?= /usr/local
 SCRIPTS := .ci/run e2e/run hack/setup $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
 	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
@@ -58,14 +59,21 @@ test-cluster: build ## runs the operator's tests against a real API server, whic
 	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in cargo test --offline --workspace --all-features --test cluster -- --ignored; \
 		status=$$?; hack/cluster/down; exit $$status
 
-generate: build ## writes manifests/crd.yaml, and the chart's copy, from the Rust types
+generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code
 	$(BIN)/user-info-operator crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml charts/user-info-operator/crd.yaml
+	$(BIN)/user-info-reference pages
 
 generate-check: build ## fails if `make generate` would change something
 	@for file in manifests/crd.yaml charts/user-info-operator/crd.yaml; do \
 		$(BIN)/user-info-operator crd | diff -u $$file - || { echo "$$file is not what the code says: make generate"; exit 1; }; done
+	@$(BIN)/user-info-reference pages --check
+
+install: ## installs the programs, man pages and shell completions below PREFIX (/usr/local); DESTDIR is put before it
+	cargo build $(LOCKED) --release --bins --workspace
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(TARGET)/release/,user_info user_client user-info-local user-info-operator)
+	$(TARGET)/release/user-info-reference share $(DESTDIR)$(PREFIX)/share
 
 images: ## packs the container images into target/images, without Docker
 	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-operator

@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// # Errors
 /// If it cannot start; then nothing of it runs.
 pub async fn run(args: &Args) -> Result<(), RunError> {
-    let terminal = Terminal::new(args.output);
+    let terminal = Terminal::new(args.output, args.quiet);
     let spec = RunningSpec::read(&args.file).map_err(RunError::Spec)?;
     let mut signals = signals().map_err(RunError::system("signals"))?;
     let temporary = tempfile::Builder::new().prefix("user-info-local-").tempdir().map_err(RunError::system("a temporary folder"))?;
@@ -128,7 +128,7 @@ fn programs(args: &Args) -> Result<PathBuf, RunError> {
 fn handle(event: Event, args: &Args, terminal: Terminal) {
     match event {
         Event::Line(line) if line.stdout => terminal.line(&line.text),
-        Event::Line(line) if args.logs => terminal.say("log", &format!("{}: {}", line.name, line.text)),
+        Event::Line(line) if args.verbose => terminal.say("log", &format!("{}: {}", line.name, line.text)),
         Event::Line(_) | Event::Changed => {}
         Event::Ended { name, how, pause } => {
             let then = pause.map_or("waits for a change of the spec".to_owned(), |p| format!("starts again in {p:?}"));

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use user_info_api::Exit;
 use user_info_api::config::{Check, Violation};
 
-/// Exit code of a program whose configuration cannot be used (`EX_USAGE`).
-pub const EXIT_CONFIG: u8 = 64;
+/// Exit code of a program whose configuration cannot be used.
+pub const EXIT_CONFIG: u8 = Exit::Usage.code();
 
 /// A config file that cannot be used: the file, the place in it, and what is allowed there.
 #[derive(Debug, thiserror::Error)]

@@ -23,9 +23,14 @@ impl RegistrarMetrics {
     /// # Errors
     /// If `registry` has metrics of these names already.
     pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let registered =
-            IntGauge::new("bbs_registry_registered", "1 while the registry knows this instance and answers its heartbeats, else 0")?;
-        let heartbeat_failures = IntCounter::new("bbs_registry_heartbeat_failures_total", "Registrations and heartbeats that failed")?;
+        let registered = IntGauge::new(
+            "bbs_registry_registered",
+            "1 while the registry knows this instance and answers its heartbeats, else 0; only where a registry is named.",
+        )?;
+        let heartbeat_failures = IntCounter::new(
+            "bbs_registry_heartbeat_failures_total",
+            "Registrations and heartbeats that failed; only where a registry is named.",
+        )?;
         registry.register(Box::new(registered.clone()))?;
         registry.register(Box::new(heartbeat_failures.clone()))?;
         Ok(Self { registered, heartbeat_failures })
@@ -46,9 +51,12 @@ impl DiscoveryMetrics {
     /// # Errors
     /// If `registry` has metrics of these names already.
     pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use")?;
-        let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed")?;
-        let age = Age::new("bbs_discovery_age_seconds", "Time since the list in use was last confirmed, or since the start")?;
+        let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use.")?;
+        let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed.")?;
+        let age = Age::new(
+            "bbs_discovery_age_seconds",
+            "Time since the list in use was last confirmed, or since the start; with Consul it rises to about a minute while nothing changes.",
+        )?;
         registry.register(Box::new(instances.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(age.clone()))?;

@@ -39,7 +39,7 @@ impl Acceptor {
     pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &dyn Register) -> prometheus::Result<Self> {
         let accepted = IntCounter::new("bbs_user_info_connections_accepted_total", "Connections accepted.")?;
         let failures = IntCounter::new("bbs_user_info_accept_failures_total", "Connections that could not be accepted.")?;
-        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections."), &["worker"])?;
+        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections, looked at each second."), &["worker"])?;
         registry.register(Box::new(accepted.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(open.clone()))?;

@@ -2,12 +2,14 @@
 
 mod acceptor;
 pub mod admin;
+mod args;
 mod connection;
 mod error;
 pub mod grpc;
 mod handler;
 pub mod http;
 mod listener;
+pub mod openapi;
 pub mod readiness;
 pub mod registration;
 mod worker;
@@ -26,6 +28,7 @@ use user_info_api::config::UserInfoConfig;
 use user_info_proto::GET_USER_INFO;
 use user_info_proto::user_info_server::UserInfoServer;
 
+pub use args::{Args, Command};
 pub use error::{EXIT_UNAVAILABLE, StartError};
 pub use handler::handler;
 pub use listener::{BindError, Listeners, bind};
