@@ -10,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use user_info_api::crd::UserInfoDeploymentSpec;
+
 use crate::agent::Agent;
 use crate::args::{Args, Output};
 use crate::error::RunError;
@@ -55,7 +57,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     store::prepare(&place).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
-    terminal.say("start", &format!("{name}: starting {} instances, a client, the registry and the page", spec.resource().spec.replicas));
+    terminal.say("start", &format!("{name}: starting {}", parts(&spec.resource().spec)));
     let (mut supervisor, mut events) = Supervisor::new(place, spec, ports);
     let (end, ended) = watch::channel(false);
     let agent = tokio::spawn(Agent::default().run(listener(registry)?, until(ended.clone())));
@@ -110,6 +112,13 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     end.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(agent, page) }).await;
     Ok(())
+}
+
+/// What is started, in words.
+fn parts(spec: &UserInfoDeploymentSpec) -> String {
+    let instances = if spec.replicas == 1 { "1 instance".to_owned() } else { format!("{} instances", spec.replicas) };
+    let client = if spec.client.enabled { ", a client" } else { "" };
+    format!("{instances}{client}, the registry and the page")
 }
 
 /// Where the programs of the services are.

@@ -19,9 +19,9 @@ const PRESETS = [
   },
   {
     id: "rate-limit", title: "Rate limit",
-    why: "Each instance serves 2,000 calls a second and answers the rest 429 RATELIMIT. The breaker stays closed, as 429 is no failure.",
+    why: "The caller calls flat out; each instance serves 2,000 a second and answers the rest 429 RATELIMIT. The breaker stays closed, as 429 is no failure.",
     patch: {
-      rateLimiter: { enabled: true, algorithm: "TokenBucket", requestsPerSecond: 2000, burst: 1 },
+      rateLimiter: { enabled: true, algorithm: "TokenBucket", requestsPerSecond: 2000, burst: 20 },
       faultInjection: { enabled: false }, client: { requestsPerSecond: 0, concurrency: 8 },
     },
   },
