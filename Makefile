@@ -1,13 +1,13 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test generate generate-check install images e2e kind test-cluster
+.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test test-docs pictures generate generate-check install images e2e kind cluster test-cluster
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
 PREFIX ?= /usr/local
-SCRIPTS := .ci/run e2e/run hack/setup $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
+SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
 	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
@@ -51,6 +51,12 @@ test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, P
 	cargo test $(LOCKED) --workspace --all-features --doc
 	cargo nextest run $(LOCKED) --workspace --all-features
 
+test-docs: build ## does what docs/tutorial.md says on this machine, and compares what it prints
+	hack/docs/run
+
+pictures: build ## the same, and takes the tutorial's pictures anew
+	hack/docs/run --pictures
+
 # A cluster of its own, so that nothing else is in the way; it is taken down whatever comes of the tests.
 test-cluster: export NS := operator-test
 test-cluster: export RUN := /run/operator-test
@@ -82,7 +88,13 @@ images: ## packs the container images into target/images, without Docker
 e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)
 	e2e/run $(BIN)
 
-kind: images ## a kind cluster with the operator in it; needs Docker, kind and Helm
-	kind create cluster --name user-info --config manifests/kind.yaml
+kind: images ## a kind cluster with operator and quickstart, its ports on 127.0.0.1; needs Docker, kind, kubectl and Helm
+	kind get clusters | grep -qx user-info || kind create cluster --name user-info --config manifests/kind.yaml
 	for image in $(TARGET)/images/*.tar; do kind load image-archive --name user-info $$image || exit; done
-	helm install user-info-operator charts/user-info-operator --kube-context kind-user-info --namespace user-info-system --create-namespace
+	kubectl config use-context kind-user-info
+	hack/try
+
+cluster: build ## the same on the bundled cluster, without Docker: needs Linux, root and Go; `hack/cluster/down` ends it
+	hack/cluster/up
+	hack/images/pack $(BIN)
+	hack/cluster/in hack/try
