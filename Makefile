@@ -1,12 +1,13 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test generate generate-check images e2e kind test-cluster
+.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test test-docs pictures generate generate-check install images e2e kind cluster test-cluster
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
-SCRIPTS := .ci/run e2e/run hack/setup $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
+PREFIX ?= /usr/local
+SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
 	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
@@ -44,11 +45,17 @@ deny: ## licences, sources and banned versions of the dependencies
 # Programs and tests in one go: cargo unites the features of what it builds together, so a build without the tests' dependencies would share
 # little with theirs.
 build: ## builds the programs and the tests, for `test` and `generate`
-	cargo build $(LOCKED) --workspace --all-features --bins --tests
+	cargo build $(LOCKED) --workspace --all-features --bins --tests --examples
 
 test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, Prometheus and Chromium
 	cargo test $(LOCKED) --workspace --all-features --doc
 	cargo nextest run $(LOCKED) --workspace --all-features
+
+test-docs: build ## does what docs/tutorial.md says on this machine, and compares what it prints
+	hack/docs/run
+
+pictures: build ## the same, and takes the tutorial's pictures anew
+	hack/docs/run --pictures
 
 # A cluster of its own, so that nothing else is in the way; it is taken down whatever comes of the tests.
 test-cluster: export NS := operator-test
@@ -59,14 +66,21 @@ test-cluster: build ## runs the operator's tests against a real API server, whic
 		test="cargo test --offline --workspace --all-features --test cluster -- --ignored --nocapture"; $$test --skip many:: && $$test many::'; \
 		status=$$?; hack/cluster/down; exit $$status
 
-generate: build ## writes manifests/crd.yaml, and the chart's copy, from the Rust types
+generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code
 	$(BIN)/user-info-operator crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml charts/user-info-operator/crd.yaml
+	$(BIN)/user-info-reference pages
 
 generate-check: build ## fails if `make generate` would change something
 	@for file in manifests/crd.yaml charts/user-info-operator/crd.yaml; do \
 		$(BIN)/user-info-operator crd | diff -u $$file - || { echo "$$file is not what the code says: make generate"; exit 1; }; done
+	@$(BIN)/user-info-reference pages --check
+
+install: ## installs the programs, man pages and shell completions below PREFIX (/usr/local); DESTDIR is put before it
+	cargo build $(LOCKED) --release --bins --workspace
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(TARGET)/release/,user_info user_client user-info-local user-info-operator)
+	$(TARGET)/release/user-info-reference share $(DESTDIR)$(PREFIX)/share
 
 images: ## packs the container images into target/images, without Docker
 	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-operator
@@ -75,7 +89,13 @@ images: ## packs the container images into target/images, without Docker
 e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)
 	e2e/run $(BIN)
 
-kind: images ## a kind cluster with the operator in it; needs Docker, kind and Helm
-	kind create cluster --name user-info --config manifests/kind.yaml
+kind: images ## a kind cluster with operator and quickstart, its ports on 127.0.0.1; needs Docker, kind, kubectl and Helm
+	kind get clusters | grep -qx user-info || kind create cluster --name user-info --config manifests/kind.yaml
 	for image in $(TARGET)/images/*.tar; do kind load image-archive --name user-info $$image || exit; done
-	helm install user-info-operator charts/user-info-operator --kube-context kind-user-info --namespace user-info-system --create-namespace
+	kubectl config use-context kind-user-info
+	hack/try
+
+cluster: build ## the same on the bundled cluster, without Docker: needs Linux, root and Go; `hack/cluster/down` ends it
+	hack/cluster/up
+	hack/images/pack $(BIN)
+	hack/cluster/in hack/try

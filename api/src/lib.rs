@@ -5,7 +5,9 @@ pub mod config;
 #[cfg(feature = "crd")]
 pub mod crd;
 mod duration;
+mod exit;
 #[cfg(feature = "crd")]
 pub mod render;
 
 pub use duration::Duration;
+pub use exit::Exit;

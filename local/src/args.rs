@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+const EXAMPLES: &str = "\
+Examples:
+  user-info-local manifests/samples/quickstart.yaml                     all of it, with a page on http://127.0.0.1:8080
+  user-info-local manifests/samples/faults.yaml --verbose               with the services' log lines
+  user-info-local manifests/samples/quickstart.yaml --output json       for a script: a JSON object a line";
+
 /// Runs the whole user-info system on this machine, from one file.
 ///
 /// Starts a registry, as many instances of `user_info` as the file says, a `user_client` that calls them, and a web page. Follows edits of
@@ -11,7 +17,7 @@ use clap::{Parser, ValueEnum};
 ///
 /// Exit codes: 0 ended as told; 64 the file or the command line cannot be used; 69 something is missing, such as the services' programs.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "user-info-local", version, after_help = "Example: user-info-local manifests/samples/quickstart.yaml")]
+#[command(name = "user-info-local", version, after_help = EXAMPLES)]
 pub struct Args {
     /// A `UserInfoDeployment`, as `kubectl apply` takes it
     pub file: PathBuf,
@@ -31,8 +37,11 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
     /// Print the services' log lines too
-    #[arg(long)]
-    pub logs: bool,
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Print nothing but what goes wrong
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
 }
 
 /// How to print.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use user_info_api::Exit;
+
 /// Why the system cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -30,7 +32,7 @@ pub enum RunError {
 impl RunError {
     /// Exit code: 64 if the file has to be changed, 69 if something is missing.
     pub const fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Spec(_)) { 64 } else { 69 }
+        (if matches!(self, Self::Spec(_)) { Exit::Usage } else { Exit::Unavailable }).code()
     }
 
     /// An error of the system while `what` was tried.

@@ -10,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use user_info_api::crd::UserInfoDeploymentSpec;
+
 use crate::agent::Agent;
 use crate::args::{Args, Output};
 use crate::error::RunError;
@@ -32,7 +34,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// # Errors
 /// If it cannot start; then nothing of it runs.
 pub async fn run(args: &Args) -> Result<(), RunError> {
-    let terminal = Terminal::new(args.output);
+    let terminal = Terminal::new(args.output, args.quiet);
     let spec = RunningSpec::read(&args.file).map_err(RunError::Spec)?;
     let mut signals = signals().map_err(RunError::system("signals"))?;
     let temporary = tempfile::Builder::new().prefix("user-info-local-").tempdir().map_err(RunError::system("a temporary folder"))?;
@@ -55,7 +57,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     store::prepare(&place).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
-    terminal.say("start", &format!("{name}: starting {} instances, a client, the registry and the page", spec.resource().spec.replicas));
+    terminal.say("start", &format!("{name}: starting {}", parts(&spec.resource().spec)));
     let (mut supervisor, mut events) = Supervisor::new(place, spec, ports);
     let (end, ended) = watch::channel(false);
     let agent = tokio::spawn(Agent::default().run(listener(registry)?, until(ended.clone())));
@@ -112,6 +114,13 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What is started, in words.
+fn parts(spec: &UserInfoDeploymentSpec) -> String {
+    let instances = if spec.replicas == 1 { "1 instance".to_owned() } else { format!("{} instances", spec.replicas) };
+    let client = if spec.client.enabled { ", a client" } else { "" };
+    format!("{instances}{client}, the registry and the page")
+}
+
 /// Where the programs of the services are.
 fn programs(args: &Args) -> Result<PathBuf, RunError> {
     let own = || std::env::current_exe().ok().and_then(|p| p.parent().map(Path::to_owned)).unwrap_or_default();
@@ -128,7 +137,7 @@ fn programs(args: &Args) -> Result<PathBuf, RunError> {
 fn handle(event: Event, args: &Args, terminal: Terminal) {
     match event {
         Event::Line(line) if line.stdout => terminal.line(&line.text),
-        Event::Line(line) if args.logs => terminal.say("log", &format!("{}: {}", line.name, line.text)),
+        Event::Line(line) if args.verbose => terminal.say("log", &format!("{}: {}", line.name, line.text)),
         Event::Line(_) | Event::Changed => {}
         Event::Ended { name, how, pause } => {
             let then = pause.map_or("waits for a change of the spec".to_owned(), |p| format!("starts again in {p:?}"));

@@ -11,16 +11,23 @@ use crate::page::{Process, ProcessState, Role};
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
     output: Output,
+    quiet: bool,
 }
 
+/// Events that are told even to who wants quiet.
+const WRONG: [&str; 2] = ["problem", "ended"];
+
 impl Terminal {
-    /// Prints as `output` says.
-    pub const fn new(output: Output) -> Self {
-        Self { output }
+    /// Prints as `output` says; `quiet`, only what goes wrong.
+    pub const fn new(output: Output, quiet: bool) -> Self {
+        Self { output, quiet }
     }
 
     /// A sentence about what happens: to a person as it is, to a script as `{"event": …, "message": …}`.
     pub fn say(&self, event: &str, message: &str) {
+        if self.quiet && !WRONG.contains(&event) {
+            return;
+        }
         match self.output {
             Output::Text => print(message),
             Output::Json => print(&json!({"event": event, "message": message}).to_string()),
@@ -29,11 +36,16 @@ impl Terminal {
 
     /// A line that a service wrote, as it is.
     pub fn line(&self, line: &str) {
-        print(line);
+        if !self.quiet {
+            print(line);
+        }
     }
 
     /// What runs where.
     pub fn table(&self, processes: &[Process], notes: &[String]) {
+        if self.quiet {
+            return;
+        }
         match self.output {
             Output::Text => print(&table(processes, notes)),
             Output::Json => print(&json!({"event": "table", "processes": processes, "notes": notes}).to_string()),

@@ -5,17 +5,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use user_info_api::Exit;
 
 use crate::cluster::ClusterArgs;
 
-/// Exit status of a command line, a manifest or a kubeconfig that cannot be used (`EX_USAGE`).
-pub const EXIT_USAGE: u8 = 64;
-/// Exit status if something is missing that may come, such as a port or the cluster (`EX_UNAVAILABLE`).
-pub const EXIT_UNAVAILABLE: u8 = 69;
+/// Exit status of a command line, a manifest or a kubeconfig that cannot be used.
+pub const EXIT_USAGE: u8 = Exit::Usage.code();
+/// Exit status if something is missing that may come, such as a port or the cluster.
+pub const EXIT_UNAVAILABLE: u8 = Exit::Unavailable.code();
+
+const EXAMPLES: &str = "\
+Examples:
+  user-info-operator check manifests/samples/*.yaml                     say what is wrong with files, without a cluster
+  user-info-operator check --diff manifests/samples/quickstart.yaml     say what one would change in the cluster
+  user-info-operator crd | kubectl apply --server-side -f -             bring the resource's definition into a cluster
+  user-info-operator run --namespace demo --leader-election=false       reconcile one namespace from this machine";
 
 /// Runs the user-info system in Kubernetes from one `UserInfoDeployment`.
 #[derive(Debug, Parser)]
-#[command(name = "user-info-operator", version, arg_required_else_help = true)]
+#[command(name = "user-info-operator", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -99,9 +107,26 @@ pub struct RunArgs {
     /// What is logged: a level, or levels by module such as info,kube=debug
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,kube_runtime=warn")]
     pub log: String,
+    /// Log what is done in detail; short for --log debug,kube=info,hyper=info
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Log only what goes wrong; short for --log warn
+    #[arg(short, long)]
+    pub quiet: bool,
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+impl RunArgs {
+    /// What is logged.
+    pub fn filter(&self) -> &str {
+        match (self.verbose, self.quiet) {
+            (true, _) => "debug,kube=info,hyper=info",
+            (_, true) => "warn",
+            _ => &self.log,
+        }
+    }
 }
 
 /// How log lines look.
@@ -132,6 +157,9 @@ pub struct CheckArgs {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
+    /// Say nothing of files that can be used
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Form of the output.

@@ -18,7 +18,9 @@ mod difference;
 pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> ExitCode {
     let reports: Vec<_> = args.files.iter().map(|file| Report::of(file, stdin)).collect();
     let written = match args.output {
-        Output::Text => reports.iter().try_for_each(|report| writeln!(out, "{}", report.text())),
+        Output::Text => {
+            reports.iter().filter(|report| !args.quiet || report.outcome.is_err()).try_for_each(|report| writeln!(out, "{}", report.text()))
+        }
         Output::Json => writeln!(out, "{:#}", reports.iter().map(Report::json).collect::<Value>()),
     };
     match written {

@@ -1,8 +1,12 @@
 //! What the operator counts. Doc comments are the help texts.
 
+use prometheus::core::Collector;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::error::Error;
+
+/// What the names of the metrics begin with.
+pub const PREFIX: &str = "user_info_operator";
 
 /// What the operator counts.
 #[derive(Debug)]
@@ -30,18 +34,24 @@ impl Metrics {
     /// # Errors
     /// Never, as long as no two have the same name.
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new_custom(Some("user_info_operator".to_owned()), None)?;
+        let registry = Registry::new_custom(Some(PREFIX.to_owned()), None)?;
         let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
         let metrics = Self {
             reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Reconciles by outcome: ok or error."), &["outcome"])?,
-            errors: IntCounterVec::new(Opts::new("reconcile_errors_total", "Failed reconciles."), &["class", "reason"])?,
+            errors: IntCounterVec::new(
+                Opts::new("reconcile_errors_total", "Reconciles that failed, by class and reason."),
+                &["class", "reason"],
+            )?,
             objects: IntGaugeVec::new(Opts::new("objects", "Resources by the reason of their condition Ready."), &["reason"])?,
             waiting: IntGauge::new("queue", "Reconciles that wait for their turn.")?,
             duration: Histogram::with_opts(HistogramOpts::new("reconcile_duration_seconds", "Duration of reconciles.").buckets(buckets))?,
-            writes: IntCounterVec::new(Opts::new("writes_total", "Writes to the API server."), &["kind", "verb"])?,
+            writes: IntCounterVec::new(
+                Opts::new("writes_total", "Writes to the API server; at rest it does not rise."),
+                &["kind", "verb"],
+            )?,
             drift: IntCounter::new("drift_corrected_total", "Objects that someone else had changed and that were changed back.")?,
-            leader: IntGauge::new("leader", "Whether this process holds the lease.")?,
-            crd_missing: IntGauge::new("crd_missing", "Whether the cluster lacks the custom resource definition.")?,
+            leader: IntGauge::new("leader", "1 while this process holds the lease.")?,
+            crd_missing: IntGauge::new("crd_missing", "1 while the cluster lacks the custom resource definition.")?,
             registry,
         };
         metrics.register()?;
@@ -49,16 +59,23 @@ impl Metrics {
     }
 
     fn register(&self) -> prometheus::Result<()> {
-        self.registry.register(Box::new(self.reconciles.clone()))?;
-        self.registry.register(Box::new(self.errors.clone()))?;
-        self.registry.register(Box::new(self.objects.clone()))?;
-        self.registry.register(Box::new(self.waiting.clone()))?;
-        self.registry.register(Box::new(self.duration.clone()))?;
-        self.registry.register(Box::new(self.writes.clone()))?;
-        self.registry.register(Box::new(self.drift.clone()))?;
-        self.registry.register(Box::new(self.leader.clone()))?;
-        self.registry.register(Box::new(self.crd_missing.clone()))?;
-        self.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+        self.collectors().into_iter().try_for_each(|metric| self.registry.register(metric))
+    }
+
+    /// Each of them, its name still without [`PREFIX`].
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.reconciles.clone()),
+            Box::new(self.errors.clone()),
+            Box::new(self.objects.clone()),
+            Box::new(self.waiting.clone()),
+            Box::new(self.duration.clone()),
+            Box::new(self.writes.clone()),
+            Box::new(self.drift.clone()),
+            Box::new(self.leader.clone()),
+            Box::new(self.crd_missing.clone()),
+            Box::new(prometheus::process_collector::ProcessCollector::for_self()),
+        ]
     }
 
     /// All of them as text, for Prometheus.

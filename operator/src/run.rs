@@ -10,6 +10,7 @@ use kube::{Client, Resource};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use user_info_api::Exit;
 use user_info_api::crd::UserInfoDeployment;
 
 use crate::args::{EXIT_UNAVAILABLE, EXIT_USAGE, RunArgs};
@@ -22,8 +23,8 @@ use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
 use crate::telemetry;
 
-/// The lease was lost, `EX_SOFTWARE`: a new process begins with a clean slate.
-const EXIT_LOST: u8 = 70;
+/// The lease was lost: a new process begins with a clean slate.
+const EXIT_LOST: u8 = Exit::LeaseLost.code();
 /// Longest wait for a request about the lease: one that takes longer must not outlast the lease.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(4);
 

@@ -21,13 +21,25 @@ fn every_sample_can_be_used_and_no_name_is_taken_twice() {
     for file in fs::read_dir(manifests().join("samples")).expect("samples") {
         let path = file.expect("a file").path();
         let text = fs::read_to_string(&path).expect("readable");
+        assert!(text.contains("# Try next:\n") || text.contains("Try next:\n"), "{}: its comments say nothing to try next", path.display());
         let resource = load(&text).unwrap_or_else(|error| panic!("{}", error.in_file(&path.display().to_string())));
         names.extend(resource.metadata.name);
     }
     names.sort();
     assert_eq!(
         names,
-        ["circuit-breaker", "discovery", "faults", "quickstart", "rate-limit", "user-info", "weighted-round-robin"],
+        [
+            "circuit-breaker",
+            "discovery",
+            "faults",
+            "metrics",
+            "quickstart",
+            "rate-limit",
+            "recovery",
+            "serve",
+            "user-info",
+            "weighted-round-robin"
+        ],
         "one sample an experiment"
     );
 }

@@ -1,5 +1,7 @@
 //! The typed call that every layer sees, whatever transport it came by.
 
+mod grpc;
+
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -26,6 +28,13 @@ impl Kind {
 }
 
 /// One call: a request message and what its transport knows about it.
+///
+/// ```
+/// use user_info_services::{Call, Kind};
+///
+/// let call = Call::new(Kind::Http, "/shop.Orders/Get", 42);
+/// assert_eq!((call.kind.as_str(), call.message, call.deadline), ("http", 42, None));
+/// ```
 #[derive(Debug)]
 pub struct Call<M> {
     /// Transport it came by, or goes out by.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use user_info_api::Exit;
 use user_info_api::config::{Check, Violation};
 
-/// Exit code of a program whose configuration cannot be used (`EX_USAGE`).
-pub const EXIT_CONFIG: u8 = 64;
+/// Exit code of a program whose configuration cannot be used.
+pub const EXIT_CONFIG: u8 = Exit::Usage.code();
 
 /// A config file that cannot be used: the file, the place in it, and what is allowed there.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,16 @@ pub fn load<T: DeserializeOwned + Check>(path: &Path) -> Result<T, ConfigError> 
 ///
 /// # Errors
 /// If it is not YAML of the shape of `T`, or holds values that [`Check`] refuses.
+///
+/// ```
+/// use std::path::Path;
+/// use user_info_api::config::UserInfoConfig;
+/// use user_info_services::config::parse;
+///
+/// let text = "users: {memory: true}\nviews: {memory: true}\nserver: {workers: 1000}";
+/// let error = parse::<UserInfoConfig>(Path::new("user_info.yaml"), text).unwrap_err();
+/// assert_eq!(error.to_string(), "user_info.yaml: server.workers: 1000 is out of range; allowed is 0 to 256");
+/// ```
 pub fn parse<T: DeserializeOwned + Check>(path: &Path, text: &str) -> Result<T, ConfigError> {
     let mut field = String::new();
     let config: T = serde_yaml::with_deserializer_from_str(text, |deserializer| {

@@ -11,6 +11,14 @@ mod wire;
 pub use wire::{grpc_code, http_code};
 
 /// An error as callers see it. `code` is an HTTP status; `reason` says in one word what happened.
+///
+/// ```
+/// use user_info_services::Error;
+///
+/// let sold_out = Error::new(409, "SOLD_OUT", "nothing is left of it");
+/// assert!(!sold_out.is_failure(), "a breaker does not count what is the caller's business");
+/// assert_eq!(tonic::Status::from(sold_out).code(), tonic::Code::Aborted);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// HTTP status, 400 to 599.

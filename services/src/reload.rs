@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
 
 use crate::config;
+use crate::metrics::Register;
 
 /// Editors write a file in several steps; this long after a change it is read.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -74,15 +75,20 @@ pub struct Live<C> {
     metrics: Metrics,
 }
 
+/// What is counted about changes of the config file.
 #[derive(Debug)]
-struct Metrics {
+pub(crate) struct Metrics {
     reloads: IntCounter,
     failures: IntCounter,
     generation: IntGauge,
 }
 
 impl Metrics {
-    fn new(registry: &Registry) -> prometheus::Result<Self> {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
         let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
         let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
@@ -98,7 +104,7 @@ impl<C: Config> Live<C> {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(config: C, registry: &Registry) -> prometheus::Result<Self> {
+    pub fn new(config: C, registry: &dyn Register) -> prometheus::Result<Self> {
         let metrics = Metrics::new(registry)?;
         metrics.generation.set(config.generation());
         let state = InForce { generation: config.generation(), config, problem: None, restart_needed: false };

@@ -2,9 +2,10 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use user_info_api::Exit;
 
 /// Exit code of a program that was told twice to stop.
-const EXIT_AT_ONCE: i32 = 130;
+const EXIT_AT_ONCE: i32 = Exit::Interrupted as i32;
 
 /// Completes when the program is told to stop, and says by what.
 ///

@@ -8,6 +8,7 @@ use super::{Check, Violations};
 
 /// Store of the users: exactly one of the fields is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Users {
     /// Table `user_info` in a MySQL or MariaDB server.
@@ -33,6 +34,7 @@ impl Check for Users {
 
 /// How to reach MySQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MySql {
     /// `host:port`, or an absolute path of a Unix socket.
@@ -97,6 +99,7 @@ impl Check for MySql {
 
 /// An SQLite file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Sqlite {
     /// Path of the file; made by `user_info migrate`.
@@ -105,6 +108,7 @@ pub struct Sqlite {
 
 /// Store of the page views: exactly one of the fields is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Views {
     /// Keys `U:<id>:VISITS` in a Redis server.
@@ -126,6 +130,7 @@ impl Check for Views {
 
 /// How to reach Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Redis {
     /// `host:port`, or an absolute path of a Unix socket.

@@ -9,6 +9,7 @@ use crate::Duration;
 
 /// The registry an instance joins; with no field set it joins none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Registry {
     /// Consul agents.
@@ -26,6 +27,7 @@ impl Check for Registry {
 
 /// How to reach Consul, and how an instance is checked there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Consul {
     /// Agents as `host:port`, 1 to 16; the first that answers is used until it fails.
@@ -101,6 +103,7 @@ impl Check for Consul {
 
 /// TLS towards Consul.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ConsulTls {
     /// File with the certificate authorities of the agents; default is the public ones.

@@ -10,6 +10,7 @@ use crate::Duration;
 
 /// Who this instance is, in the registry, in logs and in traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
     /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
@@ -53,6 +54,7 @@ impl Check for Service {
 
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Listener {
     /// IP address and port to bind, such as `0.0.0.0:9001`.
@@ -70,6 +72,7 @@ impl From<SocketAddr> for Listener {
 
 /// The listeners of `user_info` and how they are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Server {
     /// gRPC listener.

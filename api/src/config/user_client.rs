@@ -12,6 +12,7 @@ use crate::Duration;
 
 /// The config file of `user_client`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UserClientConfig {
     /// Generation of the spec this file was made from; `/config` tells it back.
@@ -41,6 +42,7 @@ pub struct UserClientConfig {
 
 /// How instances are found: exactly one of `consul`, `dns` and `addresses` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Discovery {
     /// Name of the service to call.
@@ -61,6 +63,7 @@ pub struct Discovery {
 
 /// A name whose addresses are the instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Dns {
     /// The name.
@@ -80,6 +83,7 @@ impl Dns {
 
 /// What may change while `user_client` runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct UserClientLive {
     /// Calls a second, 0 to 10000000; 0 is as fast as the replies come.

@@ -6,6 +6,7 @@ use super::{Check, FaultInjection, Log, LogFormat, RateLimiter, Registry, Server
 
 /// The config file of `user_info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UserInfoConfig {
     /// Generation of the spec this file was made from; `/config` tells it back.
@@ -37,6 +38,7 @@ pub struct UserInfoConfig {
 
 /// What may change while `user_info` runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct UserInfoLive {
     /// Rate limiter; absent, every call passes.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use user_info_api::Exit;
 use user_info_local::args::Args;
 use user_info_local::run::run;
 
@@ -11,14 +12,14 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("user-info-local: {error}");
-            return ExitCode::from(69);
+            return Exit::Unavailable.into();
         }
     };
     match runtime.block_on(run(&args)) {

@@ -40,6 +40,7 @@ static FILES: &[(&str, &str, &str)] = &files! {
     "/assets/presets.js" => "presets.js", JS;
     "/assets/processes.js" => "processes.js", JS;
     "/assets/series.js" => "series.js", JS;
+    "/assets/summary.js" => "summary.js", JS;
     "/assets/spec.js" => "spec.js", JS;
     "/assets/theme.js" => "theme.js", JS;
     "/assets/tiles.js" => "tiles.js", JS;

@@ -55,6 +55,11 @@ async fn shows_everything_at_desk_and_phone_width_in_light_and_dark() {
     }
     for (selector, wanted) in [
         ("#name", "demo"),
+        (
+            "#summary",
+            "The breaker is open: of 20,060 calls a second 30 are served. The others: 20,000 × 503 CIRCUITBREAKER (the caller's own \
+             breaker), 30 × 500 random error (an injected fault).",
+        ),
         ("[data-key=user-client] .breaker .pill", "✕ Breaker OPEN"),
         ("[data-key=user-info-0] .tile-head .pill", "▲ Failing 50 %"),
         ("[data-key=user-info-0] .reasons", "500 random error10 /s · 50 %"),
@@ -76,6 +81,9 @@ async fn follows_the_news() {
     browser.wait(&text("[data-key=user-client] .breaker .pill"), "✕ Breaker OPEN").await;
     page.samples.push(serve::sample(120));
     browser.wait(&text("[data-key=user-client] .breaker .pill"), "● Breaker CLOSED").await;
+
+    let summary = "Of 4,590 calls a second 2,295 are served. The others: 2,295 × 500 random error (an injected fault).";
+    browser.wait(&text("#summary"), summary).await;
 
     let problem = "spec.replicas: -1 is out of range; allowed is 0 to 1000";
     let name = "<img src=x onerror=alert(1)>".to_owned();

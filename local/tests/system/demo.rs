@@ -40,6 +40,21 @@ async fn three_instances_serve_within_seconds_and_curl_gets_the_user() {
 }
 
 #[tokio::test]
+async fn the_reference_lists_every_metric_that_the_programs_show() {
+    let reference = include_str!("../../../docs/reference/metrics.md");
+    let system = System::start("  replicas: 1").await;
+    system.until_called(10.0).await;
+    for address in [system.instances()[0].http, system.row("user_client").http] {
+        let (_, text) = get(address, "/metrics").await;
+        let shown: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        assert!(shown.len() > 15, "{text}");
+        for (name, kind) in shown {
+            assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name}, a {kind}, is not registered in register_metrics");
+        }
+    }
+}
+
+#[tokio::test]
 async fn equal_instances_are_called_in_turn_and_weighted_ones_in_the_smooth_sequence() {
     let equal = System::start("  replicas: 3\n  client: {enabled: false}").await;
     let sequence = sequence(&equal, 60);

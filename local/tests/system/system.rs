@@ -73,7 +73,7 @@ impl System {
     pub(crate) fn launch(dir: TempDir, resource: &str, more: &[&str]) -> Self {
         std::fs::write(dir.path().join("system.yaml"), resource).expect("written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_user-info-local"))
-            .args(["system.yaml", "--output", "json", "--logs"])
+            .args(["system.yaml", "--output", "json", "--verbose"])
             .args(more)
             .current_dir(dir.path())
             .stdin(Stdio::null())

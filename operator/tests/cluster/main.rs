@@ -7,5 +7,6 @@ mod failures;
 mod harness;
 mod leadership;
 mod many;
+mod samples;
 mod scaling;
 mod settling;

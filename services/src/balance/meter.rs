@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
+use crate::metrics::Register;
 use crate::middleware::metrics::SUCCESS;
 
-/// Metrics of the balancer: `bbs_user_client_instance_requests_total{instance,code}`, `…_instances` and `…_instances_in_rotation`.
+/// Metrics of the balancer: `<prefix>_instance_requests_total{instance,code}`, `…_instances`, `…_instances_in_rotation` and
+/// `…_ejections_total`.
 ///
 /// The series of an instance are removed when discovery no longer knows it, so there are never more than instances.
 #[derive(Debug, Clone)]
@@ -22,15 +24,16 @@ impl InstanceMetrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let name = |suffix| format!("{prefix}_{suffix}");
         let metrics = Self {
             requests: IntCounterVec::new(
-                Opts::new("bbs_user_client_instance_requests_total", "Calls by the instance that got them; code 0 is success."),
+                Opts::new(name("instance_requests_total"), "Calls by the instance that got them; code 0 is success."),
                 &["instance", "code"],
             )?,
-            known: IntGauge::new("bbs_user_client_instances", "Instances that discovery knows.")?,
-            in_rotation: IntGauge::new("bbs_user_client_instances_in_rotation", "Instances that get calls: connected and not ejected.")?,
-            ejections: IntCounter::new("bbs_user_client_ejections_total", "Times an instance was taken out for calls that timed out.")?,
+            known: IntGauge::new(name("instances"), "Instances that discovery knows.")?,
+            in_rotation: IntGauge::new(name("instances_in_rotation"), "Instances that get calls: connected and not ejected.")?,
+            ejections: IntCounter::new(name("ejections_total"), "Times an instance was taken out for calls that timed out.")?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.known.clone()))?;

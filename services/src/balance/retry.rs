@@ -11,6 +11,18 @@ const RESERVE_PER_SECOND: f64 = 10.0;
 const CAPACITY: f64 = 100.0;
 
 /// A token bucket: every call puts in a share of a token, every retry takes one out; ten a second come for free.
+///
+/// ```
+/// use tokio::time::Instant;
+/// use user_info_services::balance::RetryBudget;
+///
+/// let now = Instant::now();
+/// let budget = RetryBudget::new(now);
+/// assert!((0..10).all(|_| budget.withdraw(now)), "ten a second are free");
+/// assert!(!budget.withdraw(now));
+/// (0..5).for_each(|_| budget.deposit(20)); // five calls that allow a fifth of a retry each
+/// assert!(budget.withdraw(now));
+/// ```
 #[derive(Debug)]
 pub struct RetryBudget {
     state: Mutex<State>,

@@ -84,7 +84,7 @@ impl World {
             made.lock().unwrap().insert(address.to_owned(), Arc::clone(&wire));
             wire
         };
-        let metrics = InstanceMetrics::new(&registry).expect("registers");
+        let metrics = InstanceMetrics::new(&registry, "bbs_user_client").expect("registers");
         let nodes = Arc::new(NodeSet::new(OutlierEjection::default(), metrics, stale.clone(), connect));
         let world = Self { wires, nodes, stale, registry };
         world.discover(instances);

@@ -1,43 +1,17 @@
 //! `user_info`: serves users over gRPC and HTTP.
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use user_info_api::config::UserInfoConfig;
 use user_info_services::config::EXIT_CONFIG;
+use user_info_services::server::{Args, Command};
 use user_info_services::{config, data, server, signals, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Serves users over gRPC and HTTP.
-///
-/// Exit codes: 0 stopped as told; 64 the configuration or the command line cannot be used; 69 something is missing, such as a port; 130
-/// told twice to stop.
-#[derive(Debug, Parser)]
-#[command(version, after_help = "Example: user_info --config user_info.yaml")]
-struct Args {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// Config file; what stands under `live` is followed while the service runs
-    #[arg(long, short, global = true, default_value = "user_info.yaml", value_name = "FILE")]
-    config: PathBuf,
-    /// Stop when standard input ends, for supervisors that may be killed
-    #[arg(long)]
-    stop_with_stdin: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-enum Command {
-    /// Check the config file and end
-    Check,
-    /// Bring the store of the users to this version's schema and end
-    Migrate,
-    /// Put the sample users and their page views into the stores and end; what is there already stays
-    Seed,
-}
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {

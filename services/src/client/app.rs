@@ -132,7 +132,7 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
                 None => std::future::pending().await,
             }
         };
-        let report = async { if options.verbose { std::future::pending().await } else { reporter.run().await } };
+        let report = async { if options.verbose || options.quiet { std::future::pending().await } else { reporter.run().await } };
         tokio::join!(reload, report, follow(&stack, found.clone()));
     };
     let why = tokio::select! {

@@ -2,6 +2,7 @@
 
 mod app;
 mod connection;
+mod metrics;
 mod options;
 mod pacer;
 pub mod report;
@@ -11,6 +12,7 @@ mod transport;
 
 pub use app::{ClientError, once, run};
 pub use connection::{Channel, Connection};
+pub use metrics::register_metrics;
 pub use options::Options;
 pub use runner::Runner;
 pub use stack::ClientStack;

@@ -9,9 +9,18 @@ use user_info_api::config::{Check, Discovery, UserClientConfig};
 use super::report::{Colours, Output};
 use crate::config::{self, ConfigError};
 
-/// Calls the user-info service over and over, and says how it goes.
+const EXAMPLES: &str = "\
+Examples:
+  user_client --target 127.0.0.1:9001 --user-id 1 --once      one call; prints the reply as JSON
+  user_client --target 127.0.0.1:9001 --verbose               call without pause, a line for each reply
+  user_client --config user_client.yaml --output json         as the file says, a JSON object a second";
+
+/// Calls the user-info service over and over, and says how it goes: a line a second.
+///
+/// Exit codes: 0 stopped as told; 1 the call of --once failed; 64 the configuration or the command line cannot be used; 69 something is
+/// missing, such as a port; 130 told twice to stop.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "user_client", version, arg_required_else_help = true)]
+#[command(name = "user_client", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Options {
     /// Config file; its live part is followed while the client runs.
     #[arg(long, value_name = "FILE", required_unless_present = "target")]
@@ -28,6 +37,9 @@ pub struct Options {
     /// Prints each reply on a line of its own.
     #[arg(long, short)]
     pub verbose: bool,
+    /// Prints nothing of the calls; /metrics still counts them.
+    #[arg(long, short, conflicts_with_all = ["verbose", "once"])]
+    pub quiet: bool,
     /// How lines look.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use prometheus::Registry;
 use tower::{Service, ServiceBuilder};
 use user_info_api::config::UserClientLive;
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
@@ -10,9 +9,13 @@ use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 use super::connection::Connection;
 use super::transport::GetUserInfo;
 use crate::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
+use crate::metrics::Register;
 use crate::middleware::breaker::{BreakerLayer, BreakerMetrics};
 use crate::middleware::metrics::{CallMetrics, MetricsLayer};
 use crate::{Call, Error};
+
+/// What the names of its metrics begin with.
+const PREFIX: &str = "bbs_user_client";
 
 /// Everything a call passes on its way out.
 #[derive(Debug, Clone)]
@@ -32,16 +35,16 @@ impl ClientStack {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(live: &UserClientLive, registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = CallMetrics::new(registry, "bbs_user_client", &[GET_USER_INFO])?;
+    pub fn new(live: &UserClientLive, registry: &dyn Register) -> prometheus::Result<Self> {
+        let metrics = CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?;
         let stale = Staleness::default();
         let links = stale.clone();
         let connect = move |address: &str| Connection::open(address, links.clone());
-        let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry)?, stale, connect);
+        let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry, PREFIX)?, stale, connect);
         let nodes = Arc::new(nodes);
         Ok(Self {
             metrics: MetricsLayer::new(Arc::new(metrics)),
-            breaker: BreakerLayer::new(live.circuit_breaker.clone(), BreakerMetrics::new(registry)?),
+            breaker: BreakerLayer::new(live.circuit_breaker.clone(), BreakerMetrics::new(registry, PREFIX)?),
             balance: Balance::new(Arc::clone(&nodes), GetUserInfo, live.load_balancing, live.retries.clone()),
             nodes,
         })

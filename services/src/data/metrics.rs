@@ -1,6 +1,8 @@
 //! What the stores count: one set of handles a store, looked up once when the store is opened.
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+
+use crate::metrics::Register;
 
 /// Metrics of all stores of a process, shared by its workers.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ pub struct DataMetrics {
 
 impl DataMetrics {
     /// Registers the metrics; fails if `registry` holds them already.
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+    pub fn register(registry: &dyn Register) -> prometheus::Result<Self> {
         let sizes = HistogramOpts::new("bbs_user_info_store_batch_size", "Keys that one query of a store asked for.")
             .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
         let metrics = Self {

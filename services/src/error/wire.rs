@@ -11,6 +11,13 @@ use super::Error;
 const EXACT_CODE: &str = "code";
 
 /// gRPC code of an HTTP status, by Kratos' table (go-kratos `transport/http/status`).
+///
+/// ```
+/// use user_info_services::error::{grpc_code, http_code};
+///
+/// assert_eq!(grpc_code(429), tonic::Code::ResourceExhausted);
+/// assert_eq!(http_code(tonic::Code::ResourceExhausted), 429);
+/// ```
 pub const fn grpc_code(http: u16) -> Code {
     match http {
         200 => Code::Ok,

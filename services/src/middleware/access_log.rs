@@ -4,16 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use prometheus::{IntCounter, Registry};
+use prometheus::IntCounter;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::guard::{Guard, Guarded, Outcome};
 use super::metrics::SUCCESS;
 use super::trace::TraceContext;
+use crate::metrics::Register;
 use crate::{Call, Error, Kind};
 
 /// Logs a sample of the calls.
+///
+/// ```
+/// use user_info_services::middleware::access_log::AccessLogLayer;
+///
+/// let log = AccessLogLayer::new(&prometheus::Registry::new(), "shop")?;
+/// log.set(10); // at most ten lines a second from now on; what is left out is counted
+/// # Ok::<(), prometheus::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct AccessLogLayer(Arc<Shared>);
 
@@ -27,12 +36,12 @@ struct Shared {
 }
 
 impl AccessLogLayer {
-    /// A log without lines, until it is [set](Self::set). Registers `bbs_user_info_access_log_left_out_total`.
+    /// A log without lines, until it is [set](Self::set). Registers `<prefix>_access_log_left_out_total`.
     ///
     /// # Errors
     /// If the registry has a metric of this name already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let left_out = IntCounter::new("bbs_user_info_access_log_left_out_total", "Calls beyond the access log's lines a second.")?;
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let left_out = IntCounter::new(format!("{prefix}_access_log_left_out_total"), "Calls beyond the access log's lines a second.")?;
         registry.register(Box::new(left_out.clone()))?;
         let shared = Shared { epoch: Instant::now(), lines_per_second: AtomicU32::new(0), window: AtomicU64::new(0), left_out };
         Ok(Self(Arc::new(shared)))
@@ -140,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn so_many_lines_a_second_and_the_rest_is_counted() {
-        let AccessLogLayer(shared) = AccessLogLayer::new(&Registry::new()).expect("registers");
+        let AccessLogLayer(shared) = AccessLogLayer::new(&prometheus::Registry::new(), "test").expect("registers");
         let lines = |calls: u32| (0..calls).filter(|_| shared.take(Instant::now())).count();
         assert_eq!((lines(5), shared.left_out.get()), (0, 0), "off counts nothing");
         shared.lines_per_second.store(3, Ordering::Relaxed);

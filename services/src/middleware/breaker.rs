@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use futures_util::future::{Either, Ready, ready};
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 #[cfg(doc)]
@@ -21,6 +21,7 @@ use user_info_api::config::BreakerMode;
 use user_info_api::config::CircuitBreaker;
 
 use super::guard::{Guard, Guarded, Outcome};
+use crate::metrics::Register;
 use crate::{Call, Error};
 use circuit::{Admission, Circuit};
 
@@ -33,12 +34,12 @@ pub struct BreakerMetrics {
 }
 
 impl BreakerMetrics {
-    /// Registers `bbs_user_client_breaker_state` (0 closed, 1 open), `…_rejections_total` and `…_transitions_total`.
+    /// Registers `<prefix>_breaker_state` (0 closed, 1 open), `…_rejections_total` and `…_transitions_total`.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let name = |suffix| format!("bbs_user_client_breaker_{suffix}");
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let name = |suffix| format!("{prefix}_breaker_{suffix}");
         let metrics = Self {
             state: IntGaugeVec::new(Opts::new(name("state"), "State of the circuit breaker: 0 closed, 1 open."), &["operation"])?,
             rejections: IntCounterVec::new(Opts::new(name("rejections_total"), "Calls that the circuit breaker refused."), &["operation"])?,
@@ -55,6 +56,26 @@ impl BreakerMetrics {
 }
 
 /// Adds a breaker to a service. Clones share the breakers.
+///
+/// ```
+/// use tower::{Layer, Service};
+/// use user_info_api::config::CircuitBreaker;
+/// use user_info_services::middleware::breaker::{BreakerLayer, BreakerMetrics};
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "shop_client")?;
+/// let breaker = BreakerLayer::new(CircuitBreaker { minimum_requests: 10, ..CircuitBreaker::default() }, metrics);
+/// let mut service = breaker.layer(tower::service_fn(async |_: Call<()>| Err::<(), _>(Error::UNKNOWN)));
+/// for _ in 0..10 {
+///     assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Err(Error::UNKNOWN));
+/// }
+/// assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Err(Error::CIRCUITBREAKER));
+/// assert_eq!(breaker.open(), ["/op"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct BreakerLayer {
     breakers: Arc<Breakers>,

@@ -85,6 +85,23 @@ impl Drop for Place {
 }
 
 /// Answers 504 TIMEOUT for a call that outlives the timeout or its caller's own deadline.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt};
+/// use user_info_services::middleware::deadline::{DeadlineLayer, Ticker};
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ticker = Ticker::default();
+/// tokio::spawn(ticker.clone().run()); // one for all calls of this thread
+/// let service = DeadlineLayer::new(ticker, Duration::from_millis(20))
+///     .layer(tower::service_fn(async |_: Call<()>| std::future::pending::<Result<(), Error>>().await));
+/// assert_eq!(service.oneshot(Call::new(Kind::Grpc, "/op", ())).await, Err(Error::TIMEOUT));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DeadlineLayer {
     ticker: Ticker,

@@ -9,15 +9,34 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use pin_project_lite::pin_project;
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, Opts};
 use tokio::time::{Instant, Sleep};
 use tower::{Layer, Service};
 use user_info_api::config::FaultInjection;
 
 use crate::error::http_code;
+use crate::metrics::Register;
 use crate::{Call, Error};
 
 /// Injects faults that may change at any time.
+///
+/// ```
+/// use tower::{Layer, ServiceExt};
+/// use user_info_api::config::{Abort, FaultInjection};
+/// use user_info_services::middleware::fault::FaultLayer;
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let faults = FaultLayer::new(&prometheus::Registry::new(), "shop")?;
+/// let service = faults.layer(tower::service_fn(async |_: Call<()>| Ok::<_, Error>("served")));
+/// let always = Abort { http_status: Some(503), ..Abort::default() };
+/// faults.set(Some(&FaultInjection { abort: Some(always), ..FaultInjection::default() }));
+/// let error = service.oneshot(Call::new(Kind::Grpc, "/op", ())).await.unwrap_err();
+/// assert_eq!((error.code, &*error.reason), (503, "random error"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct FaultLayer {
     plan: Arc<ArcSwapOption<Plan>>,
@@ -47,12 +66,15 @@ impl Plan {
 }
 
 impl FaultLayer {
-    /// No faults, until they are [set](Self::set). Registers `bbs_user_info_faults_total`.
+    /// No faults, until they are [set](Self::set). Registers `<prefix>_faults_total`.
     ///
     /// # Errors
     /// If the registry has a metric of this name already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let injected = IntCounterVec::new(Opts::new("bbs_user_info_faults_total", "Faults injected on purpose."), &["fault"])?;
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let injected = IntCounterVec::new(
+            Opts::new(format!("{prefix}_faults_total"), "Faults injected on purpose; a call may have both."),
+            &["fault"],
+        )?;
         registry.register(Box::new(injected.clone()))?;
         Ok(Self { plan: Arc::default(), injected })
     }
@@ -200,7 +222,7 @@ mod tests {
     }
 
     fn layer(faults: &FaultInjection) -> FaultLayer {
-        let layer = FaultLayer::new(&Registry::new()).expect("registers");
+        let layer = FaultLayer::new(&prometheus::Registry::new(), "test").expect("registers");
         layer.set(Some(faults));
         layer
     }

@@ -20,6 +20,21 @@ pub enum Outcome<'a> {
 }
 
 /// Something that is held while a call runs and wants to know how it ended: a permit, a measurement.
+///
+/// ```
+/// use user_info_services::Error;
+/// use user_info_services::middleware::guard::{Guard, Guarded, Outcome};
+///
+/// struct Counted;
+///
+/// impl Guard for Counted {
+///     fn done(self, outcome: Outcome<'_>) {
+///         assert!(matches!(outcome, Outcome::Canceled));
+///     }
+/// }
+///
+/// drop(Guarded::new(std::future::pending::<Result<(), Error>>(), Counted));
+/// ```
 pub trait Guard {
     /// Called exactly once.
     fn done(self, outcome: Outcome<'_>);

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::guard::{Guard, Guarded, Outcome};
+use crate::metrics::Register;
 use crate::{Call, Error, Kind};
 
 /// Upper bounds of the duration buckets, in seconds, as in the Go demo.
@@ -50,7 +51,7 @@ impl CallMetrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(registry: &Registry, prefix: &str, operations: &[&'static str]) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register, prefix: &str, operations: &[&'static str]) -> prometheus::Result<Self> {
         let role = if prefix.ends_with("server") { "server" } else { "client" };
         let duration = HistogramVec::new(
             HistogramOpts::new(format!("{prefix}_requests_duration_sec"), format!("{role} requests duration(sec)."))
@@ -108,6 +109,26 @@ impl CallMetrics {
 }
 
 /// Adds [`CallMetrics`] to a service.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower::{Layer, ServiceExt};
+/// use user_info_services::middleware::metrics::{CallMetrics, MetricsLayer};
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let registry = prometheus::Registry::new();
+/// let metrics = CallMetrics::new(&registry, "shop_server", &["/shop.Orders/Get"])?;
+/// let service = MetricsLayer::new(Arc::new(metrics)).layer(tower::service_fn(async |_: Call<()>| Err::<(), _>(Error::UNKNOWN)));
+/// let _ = service.oneshot(Call::new(Kind::Grpc, "/shop.Orders/Get", ())).await;
+///
+/// let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather())?;
+/// let line = r#"shop_server_requests_throughput{code="500",kind="grpc",operation="/shop.Orders/Get",reason="UNKNOWN"} 1"#;
+/// assert!(text.contains(line), "{text}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct MetricsLayer {
     metrics: Arc<CallMetrics>,
@@ -180,6 +201,7 @@ impl Guard for Measurement {
 
 #[cfg(test)]
 mod tests {
+    use prometheus::Registry;
     use tower::ServiceExt;
 
     use super::*;

@@ -11,21 +11,37 @@ use pin_project_lite::pin_project;
 use prometheus::IntCounter;
 use tower::{Layer, Service};
 
+use crate::metrics::Register;
 use crate::{Call, Error};
 
 /// Answers 500 UNKNOWN for a call whose handler panics, and counts it.
+///
+/// ```
+/// use tower::{Layer, ServiceExt};
+/// use user_info_services::middleware::recovery::RecoveryLayer;
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = RecoveryLayer::new(&prometheus::Registry::new(), "shop")?
+///     .layer(tower::service_fn(async |call: Call<usize>| Ok::<_, Error>(["a", "b"][call.message])));
+/// assert_eq!(service.clone().oneshot(Call::new(Kind::Grpc, "/op", 1)).await?, "b");
+/// assert_eq!(service.oneshot(Call::new(Kind::Grpc, "/op", 2)).await, Err(Error::UNKNOWN));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RecoveryLayer {
     panics: IntCounter,
 }
 
 impl RecoveryLayer {
-    /// Registers `bbs_user_info_panics_total`.
+    /// Registers `<prefix>_panics_total`.
     ///
     /// # Errors
     /// If the registry has a metric of this name already.
-    pub fn new(registry: &prometheus::Registry) -> prometheus::Result<Self> {
-        let panics = IntCounter::new("bbs_user_info_panics_total", "Calls whose handler panicked.")?;
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let panics = IntCounter::new(format!("{prefix}_panics_total"), "Calls whose handler panicked.")?;
         registry.register(Box::new(panics.clone()))?;
         Ok(Self { panics })
     }
@@ -101,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_before_or_inside_the_future_is_500_unknown() {
-        let layer = RecoveryLayer::new(&prometheus::Registry::new()).expect("registers");
+        let layer = RecoveryLayer::new(&prometheus::Registry::new(), "test").expect("registers");
         let at_once = layer.layer(tower::service_fn(|_: Call<()>| -> Ready<Result<(), Error>> { panic!("on purpose") }));
         assert_eq!(at_once.oneshot(Call::new(Kind::Http, "/op", ())).await, Err(Error::UNKNOWN));
         let later = layer.layer(tower::service_fn(|_: Call<()>| async {

@@ -8,6 +8,15 @@ use http::{HeaderMap, HeaderValue};
 pub const TRACEPARENT: &str = "traceparent";
 
 /// One call's place in a trace.
+///
+/// ```
+/// use user_info_services::middleware::trace::TraceContext;
+///
+/// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let context = TraceContext::parse(text).expect("a valid header");
+/// assert!(context.sampled);
+/// assert_eq!(context.to_string(), text);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace, never 0.

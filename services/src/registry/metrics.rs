@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntCounter, IntGauge, Registry};
+use prometheus::{Gauge, IntCounter, IntGauge};
 use tokio::time::Instant;
+
+use crate::metrics::Register;
 
 /// Metrics of a [`Registrar`](super::Registrar).
 #[derive(Debug, Clone)]
@@ -20,10 +22,15 @@ impl RegistrarMetrics {
     ///
     /// # Errors
     /// If `registry` has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let registered =
-            IntGauge::new("bbs_registry_registered", "1 while the registry knows this instance and answers its heartbeats, else 0")?;
-        let heartbeat_failures = IntCounter::new("bbs_registry_heartbeat_failures_total", "Registrations and heartbeats that failed")?;
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let registered = IntGauge::new(
+            "bbs_registry_registered",
+            "1 while the registry knows this instance and answers its heartbeats, else 0; only where a registry is named.",
+        )?;
+        let heartbeat_failures = IntCounter::new(
+            "bbs_registry_heartbeat_failures_total",
+            "Registrations and heartbeats that failed; only where a registry is named.",
+        )?;
         registry.register(Box::new(registered.clone()))?;
         registry.register(Box::new(heartbeat_failures.clone()))?;
         Ok(Self { registered, heartbeat_failures })
@@ -43,10 +50,13 @@ impl DiscoveryMetrics {
     ///
     /// # Errors
     /// If `registry` has metrics of these names already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use")?;
-        let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed")?;
-        let age = Age::new("bbs_discovery_age_seconds", "Time since the list in use was last confirmed, or since the start")?;
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use.")?;
+        let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed.")?;
+        let age = Age::new(
+            "bbs_discovery_age_seconds",
+            "Time since the list in use was last confirmed, or since the start; with Consul it rises to about a minute while nothing changes.",
+        )?;
         registry.register(Box::new(instances.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(age.clone()))?;
@@ -94,6 +104,8 @@ impl Collector for Age {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use prometheus::Registry;
 
     use super::*;
 

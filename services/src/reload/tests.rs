@@ -24,7 +24,7 @@ impl Followed {
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, text).expect("writes");
         let config = config::load(&path).expect("valid");
-        let live = Arc::new(Live::new(config, &Registry::new()).expect("registers"));
+        let live = Arc::new(Live::new(config, &prometheus::Registry::new()).expect("registers"));
         let applied = Arc::new(Mutex::new(Vec::new()));
         let task = {
             let (live, applied) = (Arc::clone(&live), Arc::clone(&applied));
@@ -91,7 +91,8 @@ async fn a_config_map_is_followed_through_its_links() {
     version(1);
     let path = folder.path().join("config.yaml");
     std::os::unix::fs::symlink("..data/config.yaml", &path).expect("links");
-    let live: Arc<Live<UserInfoConfig>> = Arc::new(Live::new(config::load(&path).expect("valid"), &Registry::new()).expect("registers"));
+    let live: Arc<Live<UserInfoConfig>> =
+        Arc::new(Live::new(config::load(&path).expect("valid"), &prometheus::Registry::new()).expect("registers"));
     let following = Arc::clone(&live);
     let task = tokio::spawn(async move { following.follow(&path, |_| {}, |_| {}).await });
     version(2);

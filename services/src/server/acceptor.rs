@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use prometheus::{IntCounter, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntGaugeVec, Opts};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::listener::Listeners;
 use super::worker::{Accepted, Port, Worker};
+use crate::metrics::Register;
 
 /// Pause after a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,10 +36,10 @@ impl Acceptor {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &Registry) -> prometheus::Result<Self> {
+    pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &dyn Register) -> prometheus::Result<Self> {
         let accepted = IntCounter::new("bbs_user_info_connections_accepted_total", "Connections accepted.")?;
         let failures = IntCounter::new("bbs_user_info_accept_failures_total", "Connections that could not be accepted.")?;
-        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections."), &["worker"])?;
+        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections, looked at each second."), &["worker"])?;
         registry.register(Box::new(accepted.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(open.clone()))?;

@@ -1,11 +1,9 @@
-//! `GetUserInfo` over gRPC: decodes a request into a [`Call`], and encodes what comes back. Also health and reflection.
+//! `GetUserInfo` over gRPC: runs a request through the stack as a [`Call`]. Also health and reflection.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_util::future::Either;
-use http::HeaderMap;
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -14,10 +12,7 @@ use tower::{Service, ServiceExt};
 use user_info_proto::user_info_server::UserInfo;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use crate::{Call, Error, Kind};
-
-/// Header in which a caller says how long it waits.
-const GRPC_TIMEOUT: &str = "grpc-timeout";
+use crate::{Call, Error};
 
 /// The service before `stack`.
 #[derive(Debug, Clone)]
@@ -38,31 +33,8 @@ where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
 {
     async fn get_user_info(&self, request: Request<GetUserInfoRequest>) -> Result<Response<GetUserInfoReply>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let mut call = Call { metadata: metadata.into_headers(), ..Call::new(Kind::Grpc, GET_USER_INFO, message) };
-        call.deadline = timeout(&call.metadata).map(|timeout| call.received + timeout);
-        Ok(self.stack.clone().oneshot(call).await.map(Response::new)?)
+        Ok(self.stack.clone().oneshot(Call::from_grpc(GET_USER_INFO, request)).await.map(Response::new)?)
     }
-}
-
-/// How long the caller waits, unless it does not say so or says it wrongly.
-///
-/// The header is taken here and not by tonic's own server, which arms a timer for each.
-fn timeout(metadata: &HeaderMap) -> Option<Duration> {
-    let text = metadata.get(GRPC_TIMEOUT)?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let nanoseconds_in_unit = match unit {
-        "H" => 3_600_000_000_000,
-        "M" => 60_000_000_000,
-        "S" => 1_000_000_000,
-        "m" => 1_000_000,
-        "u" => 1_000,
-        "n" => 1,
-        _ => return None,
-    };
-    let valid = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    let n: u64 = digits.parse().ok().filter(|_| valid)?;
-    Some(Duration::from_nanos(n.saturating_mul(nanoseconds_in_unit)))
 }
 
 /// Health and reflection, as Kratos registers them with every gRPC server.
@@ -112,27 +84,5 @@ where
         } else {
             Either::Right(self.companions.call(request))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_grpc_timeouts() {
-        let read = |text: &str| {
-            let mut metadata = HeaderMap::new();
-            metadata.insert(GRPC_TIMEOUT, text.parse().expect("a header's value"));
-            timeout(&metadata).map(|d| d.as_nanos())
-        };
-        for (text, nanos) in [("1H", 3_600_000_000_000), ("2S", 2_000_000_000), ("100m", 100_000_000), ("5u", 5_000), ("7n", 7), ("0m", 0)]
-        {
-            assert_eq!(read(text), Some(nanos), "{text}");
-        }
-        for text in ["", "m", "1", "1x", "123456789m", "+1m", "-1m", "1.5S"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert_eq!(timeout(&HeaderMap::new()), None);
     }
 }

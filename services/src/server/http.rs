@@ -9,12 +9,12 @@ use percent_encoding::percent_decode_str;
 use tower::{Service, ServiceExt};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use super::admin;
+use super::{admin, openapi};
 use crate::error::reason;
 use crate::protojson::Reply;
 use crate::{Call, Error, Kind};
 
-/// The route of `GetUserInfo` before `stack`, and `beside` it other routes.
+/// The route of `GetUserInfo` before `stack`, the document that describes it, and `beside` them other routes.
 pub fn router<S>(stack: S, beside: Router) -> Router
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
@@ -28,6 +28,7 @@ where
     };
     Router::new()
         .route("/user_info/{userID}", get(get_user_info))
+        .merge(openapi::route())
         .merge(beside)
         .fallback(fallback)
         .method_not_allowed_fallback(admin::method_not_allowed)

@@ -2,12 +2,14 @@
 
 mod acceptor;
 pub mod admin;
+mod args;
 mod connection;
 mod error;
 pub mod grpc;
 mod handler;
 pub mod http;
 mod listener;
+pub mod openapi;
 pub mod readiness;
 pub mod registration;
 mod worker;
@@ -26,6 +28,7 @@ use user_info_api::config::UserInfoConfig;
 use user_info_proto::GET_USER_INFO;
 use user_info_proto::user_info_server::UserInfoServer;
 
+pub use args::{Args, Command};
 pub use error::{EXIT_UNAVAILABLE, StartError};
 pub use handler::handler;
 pub use listener::{BindError, Listeners, bind};
@@ -36,6 +39,7 @@ use self::readiness::{Part, Readiness};
 use self::registration::{Registration, RegistrationError};
 use self::worker::{Services, Worker};
 use crate::data::{ConnectError, Data, DataMetrics};
+use crate::metrics::Register;
 use crate::middleware::ServerLayers;
 use crate::middleware::access_log::AccessLogLayer;
 use crate::middleware::deadline::{DeadlineLayer, Ticker};
@@ -45,8 +49,11 @@ use crate::middleware::rate_limit::{CpuMeter, RateLimitLayer};
 use crate::middleware::recovery::RecoveryLayer;
 use crate::middleware::spans::{self, SpanLayer};
 use crate::registry::host::advertised;
-use crate::registry::{Agent, Instance};
-use crate::reload::Live;
+use crate::registry::{Agent, Instance, RegistrarMetrics};
+use crate::reload::{self, Live};
+
+/// What the names of the metrics begin with.
+const PREFIX: &str = "bbs_user_info";
 
 /// Service name of gRPC's health protocol.
 const HEALTH: &str = "api.user_info.UserInfo";
@@ -62,7 +69,8 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let cpu = Arc::new(CpuMeter::default());
     let (spans, exporter) = spans::start(&config.tracing, &config.service)?;
-    let layers = layers(&config, &registry, &cpu, spans)?;
+    let layers = layers(&registry, &cpu, spans)?;
+    layers.apply(&config.live);
     let data_metrics = DataMetrics::register(&registry)?;
     drop(Data::open(&config.users, &config.views, &data_metrics).await?);
     if let Some(consul) = &config.registry.consul {
@@ -154,20 +162,32 @@ fn worker_count(configured: u16) -> usize {
     if configured > 0 { configured.into() } else { std::thread::available_parallelism().map_or(1, usize::from) }
 }
 
-/// The middlewares, with the live settings in force. Each worker puts a deadline of its own in.
-fn layers(config: &UserInfoConfig, registry: &Registry, cpu: &Arc<CpuMeter>, spans: SpanLayer) -> prometheus::Result<ServerLayers> {
+/// The middlewares, which let every call pass until their live settings are applied. Each worker puts a deadline of its own in.
+fn layers(registry: &dyn Register, cpu: &Arc<CpuMeter>, spans: SpanLayer) -> prometheus::Result<ServerLayers> {
     let calls = Arc::new(CallMetrics::new(registry, "bbs_user_info_server", &[GET_USER_INFO])?);
-    let layers = ServerLayers {
+    Ok(ServerLayers {
         metrics: MetricsLayer::new(calls),
         spans,
-        access_log: AccessLogLayer::new(registry)?,
+        access_log: AccessLogLayer::new(registry, PREFIX)?,
         deadline: DeadlineLayer::new(Ticker::default(), Duration::MAX),
-        rate_limit: RateLimitLayer::new(registry, Arc::clone(cpu))?,
-        recovery: RecoveryLayer::new(registry)?,
-        fault: FaultLayer::new(registry)?,
-    };
-    layers.apply(&config.live);
-    Ok(layers)
+        rate_limit: RateLimitLayer::new(registry, PREFIX, Arc::clone(cpu))?,
+        recovery: RecoveryLayer::new(registry, PREFIX)?,
+        fault: FaultLayer::new(registry, PREFIX)?,
+    })
+}
+
+/// Registers every metric that `user_info` has, without running it.
+///
+/// # Errors
+/// If the registry has metrics of these names already.
+pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    reload::Metrics::new(registry)?;
+    layers(registry, &Arc::default(), SpanLayer::default())?;
+    DataMetrics::register(registry)?;
+    Acceptor::new(Vec::new(), 1, registry)?;
+    RegistrarMetrics::new(registry)?;
+    Ok(())
 }
 
 /// Reports the stores; they never make an instance unready, since all instances share them.

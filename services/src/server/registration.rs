@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus::Registry;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use user_info_api::config::Consul;
 
 use super::readiness::{Part, Readiness};
+use crate::metrics::Register;
 use crate::registry::{Instance, Registrar, RegistrarMetrics, RegistrarState, SetupError};
 
 /// An instance that cannot register for this long serves all the same, and says so.
@@ -38,7 +38,7 @@ impl Registration {
     pub fn start(
         consul: Option<&Consul>,
         instance: &Instance,
-        registry: &Registry,
+        registry: &dyn Register,
         readiness: &Readiness,
     ) -> Result<Self, RegistrationError> {
         let Some(consul) = consul else { return Ok(Self::default()) };

@@ -8,6 +8,7 @@ import { follow } from "./feed.js";
 import { enableCopy, showConnection, showHeader } from "./header.js";
 import { buildPresets, markPresets } from "./presets.js";
 import { showProcesses } from "./processes.js";
+import { showSummary } from "./summary.js";
 import { showTiles } from "./tiles.js";
 
 let snapshot = { processes: [], spec: {}, yaml: "" };
@@ -15,6 +16,7 @@ let snapshotAt = Date.now();
 let samples = [];
 
 function showNow() {
+  showSummary(snapshot, samples.at(-1));
   showTiles(byId("tiles"), snapshot, samples.at(-1));
   showProcesses(byId("processes"), snapshot, snapshotAt);
 }

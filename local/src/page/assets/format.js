@@ -3,8 +3,8 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
-/** A rate: whole up to 99,999, then with k or M. */
-export const rate = (n) => (n >= 100_000 ? short.format(n) : whole.format(n));
+/** A rate: whole up to 99,999, then with k or M; never below 0. */
+export const rate = (n) => (n >= 100_000 ? short : whole).format(Math.max(n, 0));
 
 /** A share of 0 to 1 in per cent; never 0 % or 100 % for what is only nearly so. */
 export function percent(share) {

@@ -8,12 +8,27 @@ const breaker = (mode) => ({ circuitBreaker: { enabled: true, mode } });
 
 const PRESETS = [
   {
+    id: "discovery", title: "Scale to 5",
+    why: "Instances join or leave until five serve. The caller finds them through the registry and loses no call.",
+    patch: { replicas: 5, server: { weights: null } },
+  },
+  {
+    id: "weights", title: "Weights 3, 2, 1",
+    why: "Of six calls the first instance gets three, the second two, the third one: smooth weighted round-robin.",
+    patch: { replicas: 3, server: { weights: [3, 2, 1] }, client: { loadBalancing: "WeightedRoundRobin" } },
+  },
+  {
     id: "rate-limit", title: "Rate limit",
-    why: "Each instance serves 2,000 calls a second and answers the rest 429 RATELIMIT. The breaker stays closed, as 429 is no failure.",
+    why: "The caller calls flat out; each instance serves 2,000 a second and answers the rest 429 RATELIMIT. The breaker stays closed, as 429 is no failure.",
     patch: {
-      rateLimiter: { enabled: true, algorithm: "TokenBucket", requestsPerSecond: 2000, burst: 1 },
+      rateLimiter: { enabled: true, algorithm: "TokenBucket", requestsPerSecond: 2000, burst: 20 },
       faultInjection: { enabled: false }, client: { requestsPerSecond: 0, concurrency: 8 },
     },
+  },
+  {
+    id: "slow", title: "Slow replies",
+    why: "One call in five waits 100 ms: watch it climb the latency buckets, while the rest stays under 10 ms.",
+    patch: { faultInjection: { enabled: true, delay: { fixedDelay: "100ms", percentage: 20 }, abort: null } },
   },
   {
     id: "faults", title: "Faults 50 %",
@@ -26,19 +41,9 @@ const PRESETS = [
     patch: { faultInjection: FAULTS, rateLimiter: { enabled: false }, client: breaker("Kratos") },
   },
   {
-    id: "slow", title: "Slow replies",
-    why: "One call in five waits 100 ms: watch it climb the latency buckets, while the rest stays under 10 ms.",
-    patch: { faultInjection: { enabled: true, delay: { fixedDelay: "100ms", percentage: 20 }, abort: null } },
-  },
-  {
     id: "recover", title: "Recover",
     why: "Faults and limiter off. A Bounded breaker closes in about a second; a Kratos one takes 15 to 24 s.",
     patch: { faultInjection: { enabled: false }, rateLimiter: { enabled: false } },
-  },
-  {
-    id: "scale", title: "Scale to 5",
-    why: "Instances join or leave until five serve. The caller finds them through the registry and loses no call.",
-    patch: { replicas: 5 },
   },
 ];
 

@@ -17,6 +17,7 @@ export function merged(a, b) {
 
 /** Whether the spec already says what the patch says; what is absent counts as null or false. */
 export function says(spec, patch) {
+  if (Array.isArray(patch)) return JSON.stringify(spec) === JSON.stringify(patch);
   if (isObject(patch)) return Object.entries(patch).every(([name, value]) => says(spec?.[name], value));
   return patch === null || patch === false ? !spec : spec === patch;
 }

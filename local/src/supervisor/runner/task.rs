@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
+use user_info_api::Exit;
 
 use super::{Event, Line, Since};
 use crate::http::Http;
@@ -16,7 +17,7 @@ use crate::supervisor::backoff::Backoff;
 use crate::supervisor::launch::Launch;
 
 /// Exit code of a program whose configuration cannot be used: starting it again would not help.
-const EXIT_CONFIG: i32 = 64;
+const EXIT_CONFIG: i32 = Exit::Usage as i32;
 /// Time between looks at a process that is not ready, or has not confirmed its configuration.
 const LOOK: Duration = Duration::from_millis(50);
 /// On top of what a process may take to stop.

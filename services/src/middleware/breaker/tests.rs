@@ -26,7 +26,7 @@ struct Seen {
 
 impl World {
     fn new(mode: BreakerMode) -> Self {
-        let metrics = BreakerMetrics::new(&Registry::new()).expect("registers");
+        let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "test").expect("registers");
         let layer = BreakerLayer::new(CircuitBreaker { mode, ..CircuitBreaker::default() }, metrics.clone());
         Self { layer, metrics, rng: fastrand::Rng::with_seed(7) }
     }

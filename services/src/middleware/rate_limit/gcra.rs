@@ -8,6 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 
 /// A token bucket. Many threads may take from it at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use user_info_services::middleware::rate_limit::Gcra;
+///
+/// let (bucket, now) = (Gcra::new(2000, 1), tokio::time::Instant::now());
+/// assert!(bucket.allow(now));
+/// assert!(!bucket.allow(now + Duration::from_micros(100)), "the next token comes 500 us after the first");
+/// assert!(bucket.allow(now + Duration::from_micros(500)));
+/// ```
 #[derive(Debug)]
 pub struct Gcra {
     epoch: Instant,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::{Either, Ready, ready};
-use prometheus::{Gauge, IntCounterVec, Opts, Registry};
+use prometheus::{Gauge, IntCounterVec, Opts};
 use tower::{Layer, Service};
 use user_info_api::config::{Algorithm, RateLimiter, Scope};
 
@@ -18,6 +18,7 @@ use clients::Clients;
 pub use gcra::Gcra;
 
 use super::guard::Guarded;
+use crate::metrics::Register;
 use crate::{Call, Error};
 
 /// Name of the header in which Kratos services say who they are.
@@ -32,6 +33,26 @@ enum Limiter {
 }
 
 /// Refuses calls beyond a rate that may change at any time.
+///
+/// ```
+/// use tower::{Layer, Service};
+/// use user_info_api::config::RateLimiter;
+/// use user_info_services::middleware::rate_limit::RateLimitLayer;
+/// use user_info_services::{Call, Error, Kind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limit = RateLimitLayer::new(&prometheus::Registry::new(), "shop", Default::default())?;
+/// limit.set(Some(&RateLimiter { requests_per_second: 1, burst: 1, ..RateLimiter::default() }));
+/// let mut service = limit.layer(tower::service_fn(async |_: Call<()>| Ok::<_, Error>("served")));
+/// assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Ok("served"));
+/// assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Err(Error::RATELIMIT));
+///
+/// limit.set(None); // in force with the next call
+/// assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Ok("served"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RateLimitLayer(Arc<Shared>);
 
@@ -50,16 +71,17 @@ struct Metrics {
 }
 
 impl RateLimitLayer {
-    /// A limiter that lets every call pass until it is [set](Self::set). Registers its metrics; `cpu` serves BBR.
+    /// A limiter that lets every call pass until it is [set](Self::set). Registers
+    /// `<prefix>_limiter_decisions_total` and `<prefix>_limiter_limit`; `cpu` serves BBR.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(registry: &Registry, cpu: Arc<CpuMeter>) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register, prefix: &str, cpu: Arc<CpuMeter>) -> prometheus::Result<Self> {
         let decisions = IntCounterVec::new(
-            Opts::new("bbs_user_info_limiter_decisions_total", "Calls that an enabled limiter let pass or refused."),
+            Opts::new(format!("{prefix}_limiter_decisions_total"), "Calls that an enabled limiter let pass or refused."),
             &["decision"],
         )?;
-        let rate = Gauge::new("bbs_user_info_limiter_limit", "Calls a second that the token bucket allows; 0 if none is in force.")?;
+        let rate = Gauge::new(format!("{prefix}_limiter_limit"), "Calls a second that the token bucket allows; 0 if none is in force.")?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(rate.clone()))?;
         let shared = Shared { limiter: ArcSwapOption::empty(), settings: Mutex::default(), cpu, metrics: Metrics { decisions, rate } };

@@ -10,7 +10,7 @@ use crate::Kind;
 use crate::middleware::guard::{Guard, Outcome};
 
 fn layer() -> RateLimitLayer {
-    RateLimitLayer::new(&Registry::new(), Arc::default()).expect("registers")
+    RateLimitLayer::new(&prometheus::Registry::new(), "test", Arc::default()).expect("registers")
 }
 
 async fn answer(layer: &RateLimitLayer, caller: &'static str) -> Result<(), Error> {

@@ -32,7 +32,7 @@ impl Exporter {
 }
 
 /// Records calls as spans, if there is a collector to send them to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SpanLayer(Option<SdkTracer>);
 
 /// Starts to export to the collector that `tracing` names, in the name of `service`; without one the layer does nothing.

@@ -52,6 +52,14 @@ async fn errors_have_all_four_keys() {
 }
 
 #[tokio::test]
+async fn describes_itself() {
+    let (status, kind, body) = answer("GET", openapi::PATH).await;
+    assert_eq!((status, &*kind), (200, "application/json"));
+    let document: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(document["paths"]["/user_info/{userID}"]["get"]["operationId"], "GetUserInfo");
+}
+
+#[tokio::test]
 async fn a_slash_too_many_is_redirected() {
     let (status, location, _) = answer("GET", "/user_info/1/").await;
     assert_eq!((status, &*location), (301, "/user_info/1"));

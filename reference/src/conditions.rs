@@ -1,0 +1,144 @@
+//! `conditions.md`: what the status of a `UserInfoDeployment` says.
+
+use crate::markdown::{code, head, table};
+
+const ABOUT: &str = "\
+The conditions in the status of a `UserInfoDeployment`, and the reasons they give. The same reasons are in Events and in
+the operator's metrics. Each condition carries the generation of the spec that it speaks of, and a message with the
+particulars. `kubectl wait --for=condition=Ready uinfo/NAME` waits for the first.";
+
+const CONDITIONS: [(&str, &str); 7] = [
+    ("Ready", "all that the spec asks for runs, with the settings in force"),
+    ("Available", "at least one instance takes calls"),
+    ("Progressing", "something is still being done"),
+    ("Degraded", "something is wrong, whether or not calls are answered"),
+    ("AddonsReady", "the addons that are asked for are there"),
+    ("Paused", "`spec.operation.paused` holds changes back"),
+    ("Stalled", "nothing goes on until someone changes the spec"),
+];
+
+/// Reasons that are no failures, or of pods that are missing.
+const STATES: [(&str, &str); 28] = [
+    ("AddonsNotProvisioned", "an addon is `Managed`, which this version does not install; set `External` or `Disabled`"),
+    ("AddonsReady", "every addon is there, or comes from elsewhere"),
+    ("AsExpected", "nothing is wrong"),
+    ("ClientsNotReady", "fewer clients are ready than asked for, and none says why yet"),
+    ("ContainerRefused", "the node cannot start a container, as for want of a Secret's key; the message says why"),
+    ("Crashing", "a container ends again and again; its log says why"),
+    ("Creating", "nothing runs yet"),
+    ("Drifted", "someone else changed an object, and `driftDetection` says to leave it so"),
+    ("Failed", "waits for what Degraded tells of"),
+    ("ImageUnusable", "the image cannot be pulled; mend `spec.image`, or load the image"),
+    ("InstancesAvailable", "instances take calls"),
+    ("InstancesNotReady", "fewer instances are ready than asked for, and none says why yet"),
+    ("NoInstance", "no instance takes calls"),
+    ("NoProgress", "the Deployment made no progress for its deadline"),
+    ("NotPaused", "changes are carried out"),
+    ("NotStalled", "nothing waits for a change of the spec"),
+    ("Paused", "changes wait for `spec.operation.paused: false`"),
+    ("PodsRefused", "the API server refuses the pods; the message says why"),
+    ("QuotaExceeded", "the namespace's quota is used up"),
+    ("Ready", "all runs, with the settings in force"),
+    ("Reloading", "pods are putting new settings in force"),
+    ("RollingOut", "pods are being started or replaced"),
+    ("Settled", "nothing is left to do"),
+    ("SettingsNotConfirmed", "some pods did not say within a minute that the settings are in force"),
+    ("Stopped", "`spec.operation.stopped` is set"),
+    ("Unreadable", "the resource is not what its schema says, as one of another version"),
+    ("Unschedulable", "no node takes a pod; the message says why"),
+    ("UnequalWeights", "`spec.server.weights` differ, which pods of a Deployment cannot have"),
+];
+
+/// Failures of a reconcile, and what mends them.
+const FAILURES: [(&str, &str, &str); 14] = [
+    ("ApiUnavailable", "transient", "the API server does not answer, or cannot"),
+    ("Conflict", "conflict", "someone else changed an object meanwhile"),
+    ("Forbidden", "configuration", "the operator lacks a right; the message names it, `user-info-operator run --help` lists all"),
+    ("Gone", "conflict", "an object went meanwhile"),
+    ("NamespaceTerminating", "transient", "the namespace is being deleted, and the resource with it"),
+    ("NoServiceMonitors", "configuration", "the cluster does not know ServiceMonitor, and `serviceMonitor: Enabled` insists on it"),
+    ("NotProvisioned", "permanent", "a store is `Managed`, which this version does not install; set `External` or `Embedded`"),
+    ("ObjectRefused", "permanent", "the API server finds an object invalid; the message names the field"),
+    ("QuotaExceeded", "configuration", "the namespace's quota is used up"),
+    ("SecretKeyMissing", "configuration", "a Secret lacks the key that the spec names"),
+    ("SecretMissing", "configuration", "a Secret that the spec names is not there"),
+    ("Timeout", "transient", "a reconcile took longer than 60 s"),
+    ("UnequalWeights", "permanent", "as above"),
+    ("Unreadable", "permanent", "as above"),
+];
+
+const CLASSES: [[&str; 3]; 4] = [
+    ["transient", "time; in the status only after three in a row", "0.5 s, doubled to 60 s"],
+    ["conflict", "trying again with what is there now; in the status as above", "0.5 s, doubled to 60 s"],
+    ["configuration", "someone, but not in the resource: a Secret, a quota, a right", "1 s, doubled to 15 s"],
+    ["permanent", "a change of the resource", "5 s, doubled to 5 min, or at once when it changes"],
+];
+
+/// The page.
+pub(crate) fn page() -> String {
+    let conditions = CONDITIONS.map(|(name, meaning)| [code(name), meaning.to_owned()]);
+    let states = STATES.map(|(reason, meaning)| [code(reason), meaning.to_owned()]);
+    let failures = FAILURES.map(|(reason, class, meaning)| [code(reason), class.to_owned(), meaning.to_owned()]);
+    let classes = CLASSES.map(|row| row.map(str::to_owned));
+    [
+        head("Conditions and reasons", ABOUT),
+        "\n## Conditions\n".to_owned(),
+        table(["condition", "true while"], conditions),
+        "\n## Reasons\n".to_owned(),
+        table(["reason", "meaning"], states),
+        "\n## Failures\n\nA failure leaves what runs as it is, and makes Ready false and Degraded true.\n".to_owned(),
+        table(["reason", "class", "meaning"], failures),
+        table(["class", "what mends it", "tried again after"], classes),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use regex::Regex;
+
+    use super::*;
+
+    /// The operator's source but for its tests.
+    fn sources(dir: &Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if entry.is_dir() && name != "tests" {
+                text += &sources(&entry);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let file = std::fs::read_to_string(&entry).expect("readable");
+                text += file.split("#[cfg(test)]").next().unwrap_or_default();
+            }
+        }
+        text
+    }
+
+    fn found(pattern: &str, text: &str) -> BTreeSet<String> {
+        Regex::new(pattern).expect("a pattern").captures_iter(text).map(|found| found[1].to_owned()).collect()
+    }
+
+    #[test]
+    fn every_reason_in_the_operators_code_is_described_and_no_other() {
+        let text = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../operator/src"));
+        let failures = found(r#"\(Class::\w+, "(\w+)"\)"#, &text);
+        assert_eq!(failures, FAILURES.iter().map(|(reason, ..)| (*reason).to_owned()).collect());
+        for (reason, class, _) in FAILURES {
+            let said = format!(r#"(Class::{}{}, "{reason}")"#, class[..1].to_uppercase(), &class[1..]);
+            assert!(text.contains(&said), "{reason} is not {class}");
+        }
+
+        let mut states = found(r#"\((?:true|false), "(\w+)","#, &text);
+        states.extend(found(r#"reason: "(\w+)""#, &text));
+        states.extend(found(r#"short\(\w+, "\w+", "(\w+)"\)"#, &text));
+        let known: BTreeSet<_> =
+            STATES.iter().map(|(reason, _)| (*reason).to_owned()).filter(|r| !failures.contains(r) || states.contains(r)).collect();
+        assert_eq!(states, known);
+
+        let conditions = found(r#"\("(\w+)", \w+\(view\)\)"#, &text);
+        assert_eq!(conditions, CONDITIONS.iter().map(|(name, _)| (*name).to_owned()).collect());
+    }
+}

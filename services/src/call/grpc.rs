@@ -1,0 +1,74 @@
+//! A call that comes by gRPC.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::{Call, Kind};
+
+/// Header in which a caller says how long it waits.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
+impl<M> Call<M> {
+    /// The call that a gRPC request makes, received now: its message, its headers, and the deadline that `grpc-timeout` asks for.
+    ///
+    /// This is all that stands between a method of tonic and a stack of layers; `examples/health.rs` shows it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use user_info_services::Call;
+    ///
+    /// let mut request = tonic::Request::new(42);
+    /// request.metadata_mut().insert("grpc-timeout", "250m".parse().unwrap());
+    /// let call = Call::from_grpc("/shop.Orders/Get", request);
+    /// assert_eq!(call.deadline, Some(call.received + Duration::from_millis(250)));
+    /// ```
+    pub fn from_grpc(operation: &'static str, request: tonic::Request<M>) -> Self {
+        let (metadata, _, message) = request.into_parts();
+        let mut call = Self { metadata: metadata.into_headers(), ..Self::new(Kind::Grpc, operation, message) };
+        call.deadline = timeout(&call.metadata).map(|timeout| call.received + timeout);
+        call
+    }
+}
+
+/// How long the caller waits, unless it does not say so or says it wrongly.
+///
+/// The header is taken here and not by tonic's own server, which arms a timer for each.
+fn timeout(metadata: &HeaderMap) -> Option<Duration> {
+    let text = metadata.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let nanoseconds_in_unit = match unit {
+        "H" => 3_600_000_000_000,
+        "M" => 60_000_000_000,
+        "S" => 1_000_000_000,
+        "m" => 1_000_000,
+        "u" => 1_000,
+        "n" => 1,
+        _ => return None,
+    };
+    let valid = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let n: u64 = digits.parse().ok().filter(|_| valid)?;
+    Some(Duration::from_nanos(n.saturating_mul(nanoseconds_in_unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_grpc_timeouts() {
+        let read = |text: &str| {
+            let mut metadata = HeaderMap::new();
+            metadata.insert(GRPC_TIMEOUT, text.parse().expect("a header's value"));
+            timeout(&metadata).map(|d| d.as_nanos())
+        };
+        for (text, nanos) in [("1H", 3_600_000_000_000), ("2S", 2_000_000_000), ("100m", 100_000_000), ("5u", 5_000), ("7n", 7), ("0m", 0)]
+        {
+            assert_eq!(read(text), Some(nanos), "{text}");
+        }
+        for text in ["", "m", "1", "1x", "123456789m", "+1m", "-1m", "1.5S"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(timeout(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! All that `user_client` counts.
+
+use prometheus::process_collector::ProcessCollector;
+use user_info_api::config::UserClientLive;
+
+use super::ClientStack;
+use crate::metrics::Register;
+use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
+use crate::reload;
+
+/// Registers every metric that `user_client` has, without running it.
+///
+/// # Errors
+/// If the registry has metrics of these names already.
+pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    reload::Metrics::new(registry)?;
+    ClientStack::new(&UserClientLive::default(), registry)?;
+    DiscoveryMetrics::new(registry)?;
+    RegistrarMetrics::new(registry)?;
+    Ok(())
+}
