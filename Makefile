@@ -1,7 +1,7 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup fmt fmt-check lint lint-scripts lint-charts deny build test test-docs pictures generate generate-check install images e2e kind cluster test-cluster
+.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test test-docs pictures generate generate-check install images e2e kind cluster test-cluster
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
@@ -85,6 +85,17 @@ install: ## installs the programs, man pages and shell completions below PREFIX 
 images: ## packs the container images into target/images, without Docker
 	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-operator
 	hack/images/pack --out $(TARGET)/images $(TARGET)/release
+
+bench: setup ## measures the services against a bare tonic handler and plain pooled reads; docs/performance.md explains the tables
+	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-bench
+	bench/run
+	bench/syscalls
+	bench/scenarios
+	bench/instructions
+
+bench-check: ## fails if a call takes more than 5 % more instructions than bench/instructions.json says
+	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-bench
+	bench/instructions --check
 
 e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)
 	e2e/run $(BIN)

@@ -24,6 +24,9 @@ use user_info_services::{Call, Error, Kind};
 /// Calls between two turns for the tasks beside, such as the deadline's ticker.
 const TURN: u64 = 1024;
 
+/// What the metrics' names begin with.
+const PREFIX: &str = "bench";
+
 /// Names of the scenarios; `handler` is what all others have in them.
 pub const NAMES: [&str; 14] = [
     "handler",
@@ -62,7 +65,7 @@ pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
         "fault" => calls(layers.fault.layer(handler()), count).await,
         "server_stack" => calls(layers.wrap(handler()), count).await,
         "breaker" => {
-            let metrics = BreakerMetrics::new(&Registry::new()).expect("registers once");
+            let metrics = BreakerMetrics::new(&Registry::new(), PREFIX).expect("registers once");
             calls(BreakerLayer::new(CircuitBreaker::default(), metrics).layer(handler()), count).await
         }
         "balance_wrr_3" => calls(balance(LoadBalancing::WeightedRoundRobin, 3), count).await,
@@ -101,15 +104,15 @@ pub fn layers() -> ServerLayers {
     let registry = Registry::new();
     let ticker = Ticker::default();
     tokio::spawn(ticker.clone().run());
-    let calls = CallMetrics::new(&registry, "bbs_user_info_server", &[GET_USER_INFO]).expect("registers once");
+    let calls = CallMetrics::new(&registry, PREFIX, &[GET_USER_INFO]).expect("registers once");
     let layers = ServerLayers {
         metrics: MetricsLayer::new(Arc::new(calls)),
         spans: spans::start(&Tracing::default(), &Identity::named("bench")).expect("no collector is named").0,
-        access_log: AccessLogLayer::new(&registry).expect("registers once"),
+        access_log: AccessLogLayer::new(&registry, PREFIX).expect("registers once"),
         deadline: DeadlineLayer::new(ticker, Duration::from_secs(1)),
-        rate_limit: RateLimitLayer::new(&registry, Arc::default()).expect("registers once"),
-        recovery: RecoveryLayer::new(&registry).expect("registers once"),
-        fault: FaultLayer::new(&registry).expect("registers once"),
+        rate_limit: RateLimitLayer::new(&registry, PREFIX, Arc::default()).expect("registers once"),
+        recovery: RecoveryLayer::new(&registry, PREFIX).expect("registers once"),
+        fault: FaultLayer::new(&registry, PREFIX).expect("registers once"),
     };
     layers.rate_limit.set(Some(&RateLimiter { requests_per_second: 100_000_000, burst: 1_000_000, ..RateLimiter::default() }));
     layers
@@ -136,7 +139,7 @@ impl Transport<GetUserInfoRequest> for Instantly {
 }
 
 fn balance(setting: LoadBalancing, nodes: u32) -> Balance<GetUserInfoRequest, Instantly> {
-    let metrics = InstanceMetrics::new(&Registry::new()).expect("registers once");
+    let metrics = InstanceMetrics::new(&Registry::new(), PREFIX).expect("registers once");
     let set = NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), |_| Instantly);
     let instances: Vec<_> = (0..nodes).map(|n| Instance { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
     set.update(&instances, Instant::now());
