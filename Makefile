@@ -54,6 +54,7 @@ test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, P
 test-cluster: export NS := operator-test
 test-cluster: export RUN := /run/operator-test
 test-cluster: build ## runs the operator's tests against a real API server, which it starts and stops
+	hack/cluster/tool helm
 	hack/cluster/up --control-plane
 	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in cargo test --offline --workspace --all-features --test cluster -- --ignored; \
 		status=$$?; hack/cluster/down; exit $$status

@@ -6,4 +6,5 @@ mod deletion;
 mod failures;
 mod harness;
 mod leadership;
+mod releases;
 mod scaling;
