@@ -5,6 +5,7 @@ mod crash;
 mod deletion;
 mod failures;
 mod harness;
+mod killed;
 mod leadership;
 mod releases;
 mod scaling;

@@ -53,26 +53,31 @@ pub(crate) async fn deployed(place: &Place, release: &str, number: u32) {
     within(INSTALLED, &what, async || newest(place, release).await.filter(|newest| *newest == (number, "deployed".to_owned()))).await;
 }
 
-/// Says that all pods of a release are ready.
+/// Says that all pods of a release are ready, as a kubelet would.
 pub(crate) async fn up(place: &Place, release: &str) {
     let sets: Api<StatefulSet> = Api::namespaced(place.client.clone(), &place.namespace);
-    within(INSTALLED, release, async || sets.get_opt(release).await.expect("an answer")).await;
-    let set = sets.get(release).await.expect("there");
-    let count = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let status = json!({"status": {
-        "observedGeneration": set.metadata.generation, "replicas": count, "readyReplicas": count, "updatedReplicas": count, "availableReplicas": count,
-    }});
-    sets.patch_status(release, &PatchParams::default(), &Patch::Merge(&status)).await.expect("patched");
+    let pods: Api<Pod> = Api::namespaced(place.client.clone(), &place.namespace);
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    within(INSTALLED, release, async || {
+        let set = sets.get_opt(release).await.expect("an answer")?;
+        let count = set.spec?.replicas.unwrap_or(1);
+        for n in 0..count {
+            // One that is not there yet comes later.
+            let _ = pods.patch_status(&format!("{release}-{n}"), &PatchParams::default(), &Patch::Merge(&ready)).await;
+        }
+        (set.status?.ready_replicas == Some(count)).then_some(())
+    })
+    .await;
 }
 
-async fn calls(operator: &Operator) -> String {
+fn calls(operator: &Operator) -> String {
     let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
     text.lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
 }
 
 async fn quiet(place: &Place, operator: &Operator, span: Duration) {
-    let before = (revisions(place).await, calls(operator).await);
-    stays(&before, span, async || (revisions(place).await, calls(operator).await)).await;
+    let before = (revisions(place).await, calls(operator));
+    stays(&before, span, async || (revisions(place).await, calls(operator))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +119,7 @@ async fn stores_and_registry_come_first_then_the_services_then_rest() {
     let operator = place.operator();
     place.settled().await;
     quiet(&place, &operator, Duration::from_secs(6)).await;
-    assert_eq!(calls(&operator).await, "");
+    assert_eq!(calls(&operator), "");
     operator.stop().await;
 }
 
@@ -172,6 +177,8 @@ async fn what_someone_else_changes_in_a_release_is_put_back_with_the_same_passwo
     place.merge(Kind::StatefulSet, "demo-redis", json!({"spec": {"replicas": 4}})).await;
     let operator = place.operator();
     eventually("the number as it was", async || (replicas().await == 1).then_some(())).await;
+    deployed(&place, "demo-redis", 3).await;
+    eventually("the end of helm", async || calls(&operator).contains("repair").then_some(())).await;
     quiet(&place, &operator, Duration::from_secs(4)).await;
     operator.stop().await;
 
@@ -299,26 +306,17 @@ async fn the_users_are_migrated_once_for_each_set_of_data_and_before_any_pod_beg
     let jobs = async || -> Vec<String> {
         place.children().await.into_keys().filter_map(|title| title.strip_prefix("Job ").map(str::to_owned)).collect()
     };
-    let pods: Api<Pod> = Api::namespaced(place.client.clone(), &place.namespace);
-    let pod = |name: &str| -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}})).expect("a pod")
-    };
-    let data = async || {
-        within(INSTALLED, "a pod", async || pods.create(&PostParams::default(), &pod("demo-mysql-0")).await.ok()).await;
-        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
-        pods.patch_status("demo-mysql-0", &PatchParams::default(), &Patch::Merge(&ready)).await.expect("patched");
-        // In a cluster with pods, the numbers of the StatefulSet would have changed.
-        up(&place, "demo-mysql").await;
-    };
-    data().await;
     let first = within(INSTALLED, "a job", async || jobs().await.pop()).await;
     assert!(place.get(Kind::Deployment, "demo-user-info").await.is_none(), "pods wait for it");
     let done = json!({"status": {"succeeded": 1}});
     place.api(Kind::Job).patch_status(&first, &PatchParams::default(), &Patch::Merge(&done)).await.expect("patched");
     within(INSTALLED, "the services", async || place.get(Kind::Deployment, "demo-user-info").await).await;
+    let pods: Api<Pod> = Api::namespaced(place.client.clone(), &place.namespace);
+    let before = pods.get("demo-mysql-0").await.expect("a pod").uid();
     pods.delete("demo-mysql-0", &DeleteParams::default().grace_period(0)).await.expect("deleted");
-    data().await;
-    place.apply(json!({"replicas": 2, "data": {"mysql": {"mode": "Managed"}}})).await.expect("taken");
+    within(INSTALLED, "another pod", async || pods.get_opt("demo-mysql-0").await.expect("an answer").filter(|pod| pod.uid() != before))
+        .await;
+    up(&place, "demo-mysql").await;
     within(INSTALLED, "another job for other data", async || jobs().await.into_iter().find(|job| *job != first)).await;
     operator.stop().await;
 }
