@@ -27,7 +27,7 @@ fn every_sample_can_be_used_and_no_name_is_taken_twice() {
     names.sort();
     assert_eq!(
         names,
-        ["circuit-breaker", "discovery", "faults", "quickstart", "rate-limit", "user-info", "weighted-round-robin"],
+        ["circuit-breaker", "discovery", "faults", "managed", "quickstart", "rate-limit", "user-info", "weighted-round-robin"],
         "one sample an experiment"
     );
 }

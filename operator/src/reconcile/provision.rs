@@ -133,7 +133,7 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
         step.converge(&drifted).await?;
         step.write_baseline().await?;
         step.read_chart().await?;
-        let ready = readiness.get(&addon).cloned().unwrap_or_default();
+        let ready = readiness.get(&addon).cloned().unwrap_or_else(readiness::nothing);
         let mut progressed = report::managed(&step, &ready);
         if resource.spec.drift_detection == DriftDetection::Warn {
             progressed.drifted = drifted;

@@ -65,7 +65,7 @@ pub(crate) async fn up(place: &Place, release: &str) {
             // One that is not there yet comes later.
             let _ = pods.patch_status(&format!("{release}-{n}"), &PatchParams::default(), &Patch::Merge(&ready)).await;
         }
-        (set.status?.ready_replicas == Some(count)).then_some(())
+        (set.status?.available_replicas == Some(count)).then_some(())
     })
     .await;
 }

@@ -23,14 +23,19 @@ pub(super) async fn of(owner: &Owner, context: &Context) -> Result<BTreeMap<Addo
     for set in sets.list(&of_helm).await? {
         let Some(addon) = addon(&set.metadata, owner) else { continue };
         let selector = set.spec.as_ref().map(|spec| spec.selector.clone());
-        add(all.entry(addon).or_default(), of_set(&set), selector.as_ref(), owner, context).await?;
+        add(all.entry(addon).or_insert_with(nothing), of_set(&set), selector.as_ref(), owner, context).await?;
     }
     for deployment in deployments.list(&of_helm).await? {
         let Some(addon) = addon(&deployment.metadata, owner) else { continue };
         let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone());
-        add(all.entry(addon).or_default(), Workload::of(&deployment), selector.as_ref(), owner, context).await?;
+        add(all.entry(addon).or_insert_with(nothing), Workload::of(&deployment), selector.as_ref(), owner, context).await?;
     }
     Ok(all)
+}
+
+/// Where nothing runs, nothing is waited for.
+pub(super) fn nothing() -> Observed {
+    Observed { workload: Workload { current: true, ..Workload::default() }, trouble: None }
 }
 
 fn addon(meta: &ObjectMeta, owner: &Owner) -> Option<Addon> {
@@ -52,7 +57,7 @@ fn of_set(set: &StatefulSet) -> Workload {
         } else {
             status.updated_replicas.unwrap_or_default()
         },
-        available: status.ready_replicas.unwrap_or_default(),
+        available: status.available_replicas.unwrap_or_default(),
     }
 }
 
@@ -71,7 +76,7 @@ async fn add(
         sum.trouble = Trouble::of_pods(&pods.list(&ListParams::default().labels(&text)).await?.items);
     }
     let total = &mut sum.workload;
-    total.current = if total.desired == 0 { workload.current } else { total.current && workload.current };
+    total.current = total.current && workload.current;
     total.desired += workload.desired;
     total.replicas += workload.replicas;
     total.ready += workload.ready;

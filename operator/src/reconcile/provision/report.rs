@@ -43,13 +43,17 @@ fn phase(step: &Step<'_>, observed: &Observed, complaint: Option<&Complaint>) ->
     };
     let failing = step.memory.complaint.is_some();
     let workload = &observed.workload;
-    let numbers = format!("{} of {} pods ready", workload.ready, workload.desired);
+    let numbers = if workload.up() {
+        format!("{} of {} pods up to date and available", workload.updated.min(workload.available), workload.desired)
+    } else {
+        format!("{} of {} pods ready", workload.ready, workload.desired)
+    };
     match (step.running, complaint) {
         (_, Some(complaint)) if failing => (AddonPhase::Failed, Some(complaint.message.clone())),
         (Some(verb), _) => (AddonPhase::Progressing, Some(words(verb).to_owned())),
         (None, _) if !step.stands() => (AddonPhase::Pending, Some("not installed as it is wanted yet".to_owned())),
         (None, Some(complaint)) => (AddonPhase::Progressing, Some(format!("{numbers}: {}", complaint.message))),
-        (None, None) if !(workload.current && workload.up()) && workload.desired > 0 => (AddonPhase::Progressing, Some(numbers)),
+        (None, None) if !workload.settled() => (AddonPhase::Progressing, Some(numbers)),
         (None, None) => (AddonPhase::Ready, None),
     }
 }
