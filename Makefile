@@ -61,6 +61,7 @@ pictures: build ## the same, and takes the tutorial's pictures anew
 test-cluster: export NS := operator-test
 test-cluster: export RUN := /run/operator-test
 test-cluster: build ## runs the operator's tests against a real API server, which it starts and stops
+	hack/cluster/tool helm
 	hack/cluster/up --control-plane
 	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in sh -c '\
 		test="cargo test --offline --workspace --all-features --test cluster -- --ignored --nocapture"; $$test --skip many:: && $$test many::'; \

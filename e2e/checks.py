@@ -35,6 +35,16 @@ def eventually(seconds, probe, every=0.1):
         time.sleep(every)
 
 
+def steady(seconds, probe, every=1):
+    """Expects `probe` to find the same for so long."""
+    first, end = probe(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(every)
+        now = probe()
+        expect(now == first, f"{first} became {now}")
+    return first
+
+
 def run(diagnose=lambda: None):
     """Runs all checks; `diagnose` is called after a failure. Returns the exit code."""
     passed, left = 0, list(_CHECKS)

@@ -7,8 +7,9 @@ import sys
 
 from checks import check, eventually, expect, run
 from kube import command, condition
-from system import (CLIENTS, NAME, OPERATOR, SERVERS, SYSTEM, UINFO, balanced, calls, confirmed, diagnose, flowing, identities,
-                    no_failed_call, patch, ready, resource, rolled)
+from system import OPERATOR, System, addon
+
+import addons
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 CHART = TOP / "charts" / "user-info-operator"
@@ -16,16 +17,20 @@ HELM = os.environ["HELM"]
 VERSION = os.environ["VERSION"]
 REGISTRY = os.environ.get("IMAGE_REGISTRY")
 
+QUICK = System("user-info-e2e", "quickstart")
+SYSTEM, NAME, UINFO, SERVERS, CLIENTS = QUICK.namespace, QUICK.name, QUICK.uinfo, QUICK.servers, QUICK.clients
+balanced, calls, confirmed, flowing, identities = QUICK.balanced, QUICK.calls, QUICK.confirmed, QUICK.flowing, QUICK.identities
+no_failed_call, patch, ready, resource, rolled = QUICK.no_failed_call, QUICK.patch, QUICK.ready, QUICK.resource, QUICK.rolled
+
 DEFINITION = "userinfodeployments.userinfo.bbs.dev"
 RELEASE = "user-info-operator"
-KINDS = ("deployments,replicasets,pods,services,endpointslices,configmaps,secrets,serviceaccounts,poddisruptionbudgets,"
-         "horizontalpodautoscalers,networkpolicies,persistentvolumeclaims")
 
 
 @check("helm installs the operator, and both replicas become ready", vital=True)
 def operator():
     OPERATOR.create()
     SYSTEM.create()
+    addons.SHOP.namespace.create()
     repository = f"{REGISTRY}/user-info-operator" if REGISTRY else "user-info-operator"
     # A definition that is there already belongs to someone else's release, or to none.
     command(HELM, "install", RELEASE, str(CHART), "--namespace", OPERATOR.name, "--set", f"image.repository={repository}",
@@ -44,6 +49,8 @@ def quickstart():
     expect(manifest["metadata"]["name"] == NAME and manifest["spec"]["replicas"] == 3, "the quickstart is not what the checks expect")
     if REGISTRY:
         manifest["spec"]["imageRegistry"] = REGISTRY
+    # The checks of addons have a system of their own.
+    manifest["spec"]["addons"] = {"consul": addon("consul"), "prometheus": {"mode": "Disabled"}, "grafana": {"mode": "Disabled"}}
     SYSTEM.apply(manifest)
     return f"after {eventually(30, lambda: ready(3)):.1f} s"
 
@@ -181,6 +188,9 @@ def bad_image():
     return f"after {took:.1f} s: {said}"
 
 
+addons.define(REGISTRY)
+
+
 @check("the leader is gone at once: the other one carries on")
 def takeover():
     lease = OPERATOR.get("lease", RELEASE)["spec"]["holderIdentity"]
@@ -214,11 +224,11 @@ def narrow():
 
 @check("after kubectl delete nothing is left")
 def delete():
-    count = len(SYSTEM.list(KINDS, instance=NAME))
+    count = len(SYSTEM.list(addons.KINDS, instance=NAME))
     SYSTEM.kubectl("delete", *UINFO, "--timeout=30s")
 
     def gone():
-        left = [f"{item['kind']}/{item['metadata']['name']}" for item in SYSTEM.list(KINDS, instance=NAME)]
+        left = [f"{item['kind']}/{item['metadata']['name']}" for item in SYSTEM.list(addons.KINDS, instance=NAME)]
         expect(not left, f"left: {', '.join(left)}")
     return f"{count} objects in {eventually(45, gone):.1f} s"
 
@@ -235,18 +245,19 @@ def uninstall():
 
 def clean_up():
     """Removes the namespaces, and the definition if the checks brought it."""
-    with contextlib.suppress(Exception):
-        SYSTEM.patch(*UINFO, {"metadata": {"finalizers": None}})
+    for system in (QUICK, addons.SHOP, addons.OTHER):
+        with contextlib.suppress(Exception):
+            system.namespace.patch(*system.uinfo, {"metadata": {"finalizers": None}})
     with contextlib.suppress(Exception):
         command(HELM, "uninstall", RELEASE, "--namespace", OPERATOR.name)
-    command("kubectl", "delete", "namespace", SYSTEM.name, OPERATOR.name, "--ignore-not-found", "--wait=false")
+    command("kubectl", "delete", "namespace", SYSTEM.name, addons.SHOP.namespace.name, OPERATOR.name, "--ignore-not-found", "--wait=false")
     if not KNOWN:
         command("kubectl", "delete", "crd", DEFINITION, "--ignore-not-found")
 
 
 KNOWN = command("kubectl", "get", "crd", DEFINITION, "--ignore-not-found", "--output", "name")
 try:
-    CODE = run(diagnose)
+    CODE = run(lambda: (QUICK.diagnose(), addons.SHOP.diagnose()))
 finally:
     clean_up()
 sys.exit(CODE)

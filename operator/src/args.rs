@@ -38,6 +38,9 @@ pub enum Command {
     Run(RunArgs),
     /// Prints the custom resource definition as YAML
     Crd,
+    /// Runs a program that ends with the process that started it
+    #[command(hide = true)]
+    Guard(GuardArgs),
     /// Says what is wrong with manifests, without a cluster; with --diff, also what they would change in one
     #[command(after_help = "Exit status: 0 if every manifest can be used, 64 if one cannot, 69 if the cluster cannot be asked.")]
     Check(CheckArgs),
@@ -57,10 +60,13 @@ Rights it needs, in each namespace it looks after, or cluster-wide without --nam
                          userinfodeployments/status            patch
                          userinfodeployments/finalizers        update (only where owner references are checked, as on OpenShift)
   (core)                 serviceaccounts configmaps services   get list watch create patch delete
-                         pods                                  list patch
-                         secrets                               get (those that resources name must exist)
+                         secrets                               get list watch create update patch delete (Helm's releases; what charts make)
+                         pods                                  get list watch patch (watch: to let a Prometheus)
+                         persistentvolumeclaims                get list delete
                          pods/proxy                            get (only when run outside the cluster)
-  apps                   deployments                           get list watch create patch delete
+  apps                   deployments statefulsets              get list watch create patch delete
+  batch                  jobs                                  get list watch create patch delete
+  rbac.authorization.k8s.io  roles rolebindings                get list watch create patch delete
   networking.k8s.io      networkpolicies                       get list watch create patch delete
   policy                 poddisruptionbudgets                  get list watch create patch delete
   autoscaling            horizontalpodautoscalers              get list watch create patch delete
@@ -104,6 +110,18 @@ pub struct RunArgs {
     /// How long a change waits for further ones to be taken together, such as 50ms
     #[arg(long, value_name = "DURATION", default_value = "50ms", value_parser = humantime::parse_duration)]
     pub debounce: Duration,
+    /// Path of Helm 4
+    #[arg(long, env = "HELM_PROGRAM", value_name = "FILE", default_value = "helm")]
+    pub helm: PathBuf,
+    /// Folder of the charts that come with the operator: consul, grafana, mysql, prometheus and redis
+    #[arg(long, env = "CHARTS", value_name = "DIR", default_value = "/usr/local/share/user-info-operator/charts")]
+    pub charts: PathBuf,
+    /// Releases that Helm works on at a time, 1 to 16; each takes some 60 MB
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub helm_concurrency: u8,
+    /// `host:port` at which a Prometheus that is installed finds the metrics of this process; absent, it does not look for them
+    #[arg(long, env = "METRICS_ADDRESS", value_name = "ADDRESS")]
+    pub metrics_address: Option<String>,
     /// What is logged: a level, or levels by module such as info,kube=debug
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,kube_runtime=warn")]
     pub log: String,
@@ -127,6 +145,16 @@ impl RunArgs {
             _ => &self.log,
         }
     }
+}
+
+/// What to run, and under whom.
+#[derive(Debug, clap::Args)]
+pub struct GuardArgs {
+    /// Process id of whoever starts this
+    pub parent: i32,
+    /// The program, and its arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// How log lines look.

@@ -1,4 +1,4 @@
-//! What is in the cluster of that which the operator made: a compact index, fed by metadata watches.
+//! What is in the cluster of that which the operator made, itself or through Helm: a compact index, fed by metadata watches.
 //!
 //! A child is not kept, only what tells whether it still is as it was applied. The API server keeps a list of the fields that each manager
 //! owns. It strikes a field from the operator's list when someone else changes or removes it; changes of other fields, such as a status,
@@ -7,7 +7,6 @@
 mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -16,8 +15,10 @@ use tokio::sync::watch as channel;
 use user_info_api::crd::UserInfoDeployment;
 
 pub use self::watch::watch;
+use crate::helm::addon::Addon;
+use crate::helm::digest::digest_of;
 use crate::kind::Kind;
-use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, INSTANCE, OPERATOR};
+use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, HELM, INSTANCE, RELEASE_NAME, USES};
 use crate::reconcile::build::Revision;
 
 /// What is known of one child.
@@ -29,26 +30,38 @@ pub struct Seen {
     pub uid: String,
     /// Hash of the object as it was last applied, if the annotation still stands.
     pub applied: Option<String>,
-    /// Hash of the operator's own field list, and of the uid.
+    /// Hash of its maker's own field list, and of the uid; the same in every build.
     pub fingerprint: u64,
     /// Which config file it holds, if it is a `ConfigMap`.
     pub revision: Option<Revision>,
+    /// The managed addons that the config file uses.
+    pub uses: Vec<String>,
+    /// The addon whose release it belongs to, if Helm made it.
+    pub addon: Option<Addon>,
     /// Whether it is about to go.
     pub terminating: bool,
     version: u64,
 }
 
 impl Seen {
-    /// What `meta` says; none if no resource owns the object.
-    pub fn of(meta: &ObjectMeta) -> Option<Self> {
+    /// What `meta` says of an object that `maker` made; none if no resource owns it.
+    pub fn of(meta: &ObjectMeta, maker: &str) -> Option<Self> {
         let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
         let revision = annotation(CONFIG_HASH).zip(annotation(CONFIG_GENERATION).and_then(|text| text.parse().ok()));
+        let owner = owner(meta)?;
+        let release = annotation(RELEASE_NAME);
+        let addon = release.as_deref().and_then(Addon::of_release).filter(|(of, _)| *of == owner).map(|(_, addon)| addon);
+        if maker == HELM && addon.is_none() {
+            return None;
+        }
         Some(Self {
-            owner: owner(meta)?,
+            owner,
             uid: meta.uid.clone().unwrap_or_default(),
             applied: annotation(APPLIED_HASH),
-            fingerprint: fingerprint(meta),
+            fingerprint: fingerprint(meta, maker),
             revision: revision.map(|(hash, generation)| Revision { hash, generation }),
+            uses: annotation(USES).unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            addon,
             terminating: meta.deletion_timestamp.is_some(),
             version: meta.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or_default(),
         })
@@ -62,16 +75,14 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
     referred.or_else(|| meta.labels.as_ref().and_then(|labels| labels.get(INSTANCE)).cloned())
 }
 
-fn fingerprint(meta: &ObjectMeta) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    meta.uid.hash(&mut hasher);
-    let own = |manager: Option<&str>, operation: Option<&str>| manager == Some(OPERATOR) && operation == Some("Apply");
-    for entry in meta.managed_fields.iter().flatten() {
-        if own(entry.manager.as_deref(), entry.operation.as_deref()) && entry.subresource.is_none() {
-            entry.fields_v1.as_ref().map(|fields| fields.0.to_string()).hash(&mut hasher);
-        }
-    }
-    hasher.finish()
+fn fingerprint(meta: &ObjectMeta, maker: &str) -> u64 {
+    let uid = meta.uid.clone().unwrap_or_default();
+    let entries = meta.managed_fields.iter().flatten().filter(|entry| {
+        entry.manager.as_deref() == Some(maker) && entry.operation.as_deref() == Some("Apply") && entry.subresource.is_none()
+    });
+    let fields: Vec<_> = entries.filter_map(|entry| Some(entry.fields_v1.as_ref()?.0.to_string())).collect();
+    let digest = digest_of([uid.as_bytes()].into_iter().chain(fields.iter().map(String::as_bytes)));
+    u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default()
 }
 
 /// A child's place: namespace, kind and name.
@@ -80,15 +91,16 @@ type Key = (String, Kind, String);
 /// All children that the watches have shown.
 #[derive(Debug)]
 pub struct Children {
+    maker: &'static str,
     seen: Mutex<HashMap<Key, Seen>>,
     /// Lists that have not been complete yet.
     lists_due: channel::Sender<usize>,
 }
 
 impl Children {
-    /// An empty index that is complete when `lists` lists have come in.
-    pub fn new(lists: usize) -> Self {
-        Self { seen: Mutex::default(), lists_due: channel::Sender::new(lists) }
+    /// An empty index of what `maker` applies, that is complete when `lists` lists have come in.
+    pub fn new(maker: &'static str, lists: usize) -> Self {
+        Self { maker, seen: Mutex::default(), lists_due: channel::Sender::new(lists) }
     }
 
     /// Waits until every watch has listed what there is: before that, children that merely are not known yet would be applied for nothing.
@@ -106,7 +118,7 @@ impl Children {
 
     /// Takes note of an object, unless something newer of it is known. Says whose it was and is.
     pub fn note(&self, kind: Kind, meta: &ObjectMeta) -> Vec<String> {
-        let Some(seen) = Seen::of(meta) else { return self.forget(kind, meta) };
+        let Some(seen) = Seen::of(meta, self.maker) else { return self.forget(kind, meta) };
         let mut all = self.lock();
         let key = key(kind, meta);
         let before = all.get(&key);

@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::children::Children;
 use crate::discovery::Optional;
+use crate::helm::Helm;
+use crate::helm::runner::Runner;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
@@ -19,6 +21,12 @@ pub struct Context {
     pub client: Client,
     /// What is there of that which was made.
     pub children: Arc<Children>,
+    /// What is there of that which Helm made.
+    pub released: Arc<Children>,
+    /// Helm, and the charts.
+    pub helm: Helm,
+    /// Calls Helm.
+    pub runner: Runner,
     /// What is remembered of resources.
     pub memory: Memory,
     /// Writes Events.

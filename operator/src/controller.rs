@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::store;
+use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource};
 use tokio::sync::Semaphore;
@@ -15,11 +15,14 @@ use tokio::sync::Semaphore;
 use crate::children::{self, Children};
 use crate::context::Context;
 use crate::discovery::Optional;
+use crate::helm::Helm;
+use crate::helm::runner::Runner;
 use crate::kind::Kind;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::names::OPERATOR;
+use crate::names::{HELM, MANAGED_BY, OPERATOR};
 use crate::reconcile::confirm::Access;
+use crate::reconcile::provision::RELEASED;
 use crate::reconcile::reconcile;
 use crate::resource::{Watched, prune};
 
@@ -36,6 +39,8 @@ pub struct Settings {
     pub access: Access,
     /// This process's name in Events.
     pub identity: String,
+    /// Helm, and the charts that come with the operator.
+    pub helm: Helm,
 }
 
 /// Looks after all resources until `stop`; ends when the reconciles that run by then have ended.
@@ -49,9 +54,13 @@ pub async fn run(client: Client, metrics: Arc<Metrics>, settings: Settings, stop
     metrics.forget_states();
     let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(settings.identity) };
     // Every cluster knows all kinds but the optional one.
-    let lists = namespaces.len() * (Kind::ALL.len() - 1);
+    let lists = namespaces.len() * (Kind::OWN.len() - 1);
+    let runner = Runner::new(settings.helm.program.clone(), settings.helm.concurrency, Arc::clone(&metrics));
     let context = Arc::new(Context {
-        children: Arc::new(Children::new(lists)),
+        children: Arc::new(Children::new(OPERATOR, lists)),
+        released: Arc::new(Children::new(HELM, namespaces.len() * Kind::RELEASED.len())),
+        helm: settings.helm,
+        runner,
         memory: Memory::default(),
         recorder: Recorder::new(client.clone(), reporter),
         metrics,
@@ -63,8 +72,12 @@ pub async fn run(client: Client, metrics: Arc<Metrics>, settings: Settings, stop
     });
     let controllers = namespaces.iter().map(|namespace| one(&context, namespace.as_deref(), settings.debounce));
     let all = future::join_all(controllers.collect::<Vec<_>>());
+    let halt = async {
+        context.stop.clone().await;
+        context.runner.stop().await;
+    };
     tokio::select! {
-        _ = all => {}
+        _ = future::join(all, halt) => {}
         () = look => {}
     }
 }
@@ -85,15 +98,25 @@ fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> i
         .reflect(writer)
         .applied_objects()
         .predicate_filter(changes, PredicateConfig::default());
-    let children = stream::select_all(Kind::ALL.map(|kind| {
+    let own = stream::select_all(Kind::OWN.map(|kind| {
         let optional = context.service_monitors.clone();
         let known = async move {
             if kind == Kind::ServiceMonitor {
                 optional.appeared().await;
             }
         };
-        children::watch(client, kind, namespace.map(str::to_owned), Arc::clone(&context.children), known).boxed()
+        let selector = format!("{MANAGED_BY}={OPERATOR}");
+        children::watch(client, kind, &selector, namespace.map(str::to_owned), Arc::clone(&context.children), known).boxed()
     }));
+    let released = stream::select_all(Kind::RELEASED.map(|kind| {
+        let index = Arc::clone(&context.released);
+        children::watch(client, kind, RELEASED, namespace.map(str::to_owned), index, future::ready(())).boxed()
+    }));
+    let only = namespace.map(str::to_owned);
+    let ended = context.runner.endings().filter_map(move |(namespace, name)| {
+        let ours = only.as_ref().is_none_or(|only| *only == namespace);
+        future::ready(ours.then(|| ObjectRef::new(&name).within(&namespace)))
+    });
     let appeared = context.service_monitors.clone();
     let late = if appeared.known() { stream::empty().boxed() } else { stream::once(appeared.appeared()).boxed() };
     // A controller that is stopped before it has listed the resources would wait for the list for ever.
@@ -106,7 +129,8 @@ fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> i
     };
     let controller = Controller::for_stream(resources, reader)
         .with_config(ControllerConfig::default().debounce(debounce))
-        .reconcile_on(children)
+        .reconcile_on(stream::select(own, released))
+        .reconcile_on(ended)
         .reconcile_all_on(late)
         .graceful_shutdown_on(context.stop.clone())
         .run(reconcile, |_, error, _| -> Action { match *error {} }, Arc::clone(context))

@@ -38,12 +38,6 @@ pub enum Error {
     /// Weights that pods of one Deployment cannot have.
     #[error("spec.server.weights must be equal in a cluster: pods of a Deployment have no order; run one resource for each weight")]
     UnequalWeights,
-    /// Something that this version of the operator does not install.
-    #[error("{field}: Managed is not provisioned by this version of the operator; set External, or Embedded")]
-    NotProvisioned {
-        /// The field that asks for it.
-        field: &'static str,
-    },
     /// A Secret that pods need is not there.
     #[error("Secret {name} does not exist; {field} names it")]
     SecretMissing {
@@ -138,7 +132,6 @@ impl Error {
         match self {
             Self::Unreadable(_) => (Class::Permanent, "Unreadable"),
             Self::UnequalWeights => (Class::Permanent, "UnequalWeights"),
-            Self::NotProvisioned { .. } => (Class::Permanent, "NotProvisioned"),
             Self::SecretMissing { .. } => (Class::Configuration, "SecretMissing"),
             Self::SecretKeyMissing { .. } => (Class::Configuration, "SecretKeyMissing"),
             Self::NoServiceMonitors => (Class::Configuration, "NoServiceMonitors"),

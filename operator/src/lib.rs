@@ -10,6 +10,7 @@ pub mod crd;
 pub mod discovery;
 pub mod error;
 pub mod health;
+pub mod helm;
 pub mod kind;
 pub mod leader;
 pub mod memory;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use user_info_operator::args::{Args, Command, EXIT_USAGE};
+use user_info_operator::helm::guard;
 use user_info_operator::{check, crd, run};
 
 #[global_allocator]
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         }
     };
     match args.command {
+        Command::Guard(args) => guard::run(&args),
         Command::Crd => crd::print(&mut std::io::stdout().lock()),
         Command::Check(args) => check::run(&args, &mut std::io::stdin(), &mut std::io::stdout().lock()),
         Command::Run(args) => match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {

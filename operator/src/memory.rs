@@ -1,14 +1,16 @@
 //! What the operator remembers of resources between reconciles. All of it can be lost: what is missing is found out again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 use user_info_api::crd::Faults;
 
+use crate::helm::addon::Addon;
 use crate::kind::Kind;
 use crate::names::Component;
 use crate::reconcile::confirm::Progress;
+use crate::reconcile::provision;
 
 /// What is remembered of one resource.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Record {
     pub faults: Option<Faults>,
     /// How far its pods are in confirming the config file.
     pub confirmations: HashMap<Component, Progress>,
+    /// What became of its releases.
+    pub addons: BTreeMap<Addon, provision::Memory>,
     /// Failures in a row.
     pub failures: u32,
     /// Looks in a row at which it was not ready.

@@ -1,7 +1,11 @@
 //! What the operator counts. Doc comments are the help texts.
 
+use std::time::Duration;
+
 use prometheus::core::Collector;
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use crate::error::Error;
 
@@ -16,6 +20,10 @@ pub struct Metrics {
     errors: IntCounterVec,
     objects: IntGaugeVec,
     waiting: IntGauge,
+    helm_calls: IntCounterVec,
+    helm_duration: HistogramVec,
+    /// Failures to install, upgrade, repair or remove a release, or to find what it needs.
+    pub addon_failures: IntCounterVec,
     /// Duration of reconciles.
     pub duration: Histogram,
     /// Writes to the API server.
@@ -36,7 +44,18 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some(PREFIX.to_owned()), None)?;
         let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+        let helm_buckets = vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+        let helm_duration = HistogramOpts::new("helm_duration_seconds", "Duration of what Helm does with a release.").buckets(helm_buckets);
         let metrics = Self {
+            helm_calls: IntCounterVec::new(
+                Opts::new("helm_calls_total", "What Helm did with releases, by outcome: ok, error or stopped."),
+                &["verb", "outcome"],
+            )?,
+            helm_duration: HistogramVec::new(helm_duration, &["verb"])?,
+            addon_failures: IntCounterVec::new(
+                Opts::new("addon_failures_total", "Failures to install, upgrade, repair or remove a release."),
+                &["addon", "reason"],
+            )?,
             reconciles: IntCounterVec::new(Opts::new("reconciles_total", "Reconciles by outcome: ok or error."), &["outcome"])?,
             errors: IntCounterVec::new(
                 Opts::new("reconcile_errors_total", "Reconciles that failed, by class and reason."),
@@ -69,6 +88,9 @@ impl Metrics {
             Box::new(self.errors.clone()),
             Box::new(self.objects.clone()),
             Box::new(self.waiting.clone()),
+            Box::new(self.helm_calls.clone()),
+            Box::new(self.helm_duration.clone()),
+            Box::new(self.addon_failures.clone()),
             Box::new(self.duration.clone()),
             Box::new(self.writes.clone()),
             Box::new(self.drift.clone()),
@@ -103,6 +125,12 @@ impl Metrics {
     pub fn failed(&self, error: &Error) {
         self.reconciled("error");
         self.errors.with_label_values(&[error.class().name(), error.reason()]).inc();
+    }
+
+    /// Counts what Helm did with a release.
+    pub fn helm(&self, verb: &str, outcome: &str, took: Duration) {
+        self.helm_calls.with_label_values(&[verb, outcome]).inc();
+        self.helm_duration.with_label_values(&[verb]).observe(took.as_secs_f64());
     }
 
     /// Forgets the states of all resources: another process looks after them.

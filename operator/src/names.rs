@@ -18,6 +18,19 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Label: who looks after an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Label of the Secret of a Helm revision: the resource that the release belongs to.
+pub const OWNER: &str = "userinfo.bbs.dev/owner";
+/// Label of the Secret of a Helm revision: digest of chart, values and flags that it was made from.
+pub const DIGEST: &str = "userinfo.bbs.dev/digest";
+/// Annotation of the Secret of a Helm revision: how its objects were left.
+pub const BASELINE: &str = "userinfo.bbs.dev/baseline";
+/// Who Helm is to server-side apply.
+pub const HELM: &str = "helm";
+/// Annotation that Helm puts on every object: the release that it belongs to.
+pub const RELEASE_NAME: &str = "meta.helm.sh/release-name";
+
+/// Annotation of config maps: the managed addons that the config file uses, with commas between.
+pub const USES: &str = "userinfo.bbs.dev/uses";
 /// Annotation of every object: hash of it as it was last applied.
 pub const APPLIED_HASH: &str = "userinfo.bbs.dev/applied-hash";
 /// Annotation of config maps and pods: hash of the config file. On a pod, a change of it makes the kubelet look at once.

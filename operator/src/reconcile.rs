@@ -1,4 +1,4 @@
-//! From one resource to what it describes. See [`steps`] for the five steps.
+//! From one resource to what it describes. See [`provisioned`] and [`steps`] for the way.
 
 pub mod apply;
 pub mod build;
@@ -28,9 +28,11 @@ use user_info_api::crd::UserInfoDeployment;
 use self::apply::Applied;
 use self::build::Plan;
 use self::confirm::Confirmation;
+use self::provision::{Provision, Wanted};
 use self::status::View;
 use crate::context::Context;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{Component, Owner};
 use crate::resource::Watched;
@@ -45,6 +47,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
     let turn = async {
         // Nothing is known of children before the watches have begun; once they have, this takes no time.
         context.children.complete().await;
+        context.released.complete().await;
         context.turns.acquire().await
     };
     let _turn = tokio::select! {
@@ -89,7 +92,7 @@ async fn resource(watched: &Watched, record: &mut Record, context: &Context) -> 
     let meta = watched.meta();
     if meta.deletion_timestamp.is_some() {
         let policy = unreadable::policy(watched, context).await?;
-        let again = finalize::finish(watched, policy, context).await?;
+        let again = finalize::finish(watched, policy, record, context).await?;
         if again.is_none() {
             context.metrics.state(record.told.take().as_deref(), None);
             context.memory.forget(meta.uid.as_deref().unwrap_or_default());
@@ -101,36 +104,80 @@ async fn resource(watched: &Watched, record: &mut Record, context: &Context) -> 
         Err(object) => return unreadable::report(object, context).await.map(Some),
     };
     finalize::hold(meta, context).await?;
-    if resource.spec.operation.paused {
-        return told(resource, None, Ok(Applied::default()), record, context).await;
-    }
-    let (plan, outcome) = steps(resource, record, context).await;
-    told(resource, plan.as_ref(), outcome, record, context).await
+    let found = provisioned(resource, record, context).await;
+    let done = match found {
+        Ok((wanted, provision)) => {
+            let provision = Some(provision);
+            if resource.spec.operation.paused {
+                Done { provision, ..Done::default() }
+            } else {
+                steps(resource, &wanted, provision, record, context).await
+            }
+        }
+        Err(error) => Done { outcome: Err(error), ..Done::default() },
+    };
+    told(resource, done, record, context).await
 }
 
-/// The steps of a reconcile; the fifth, the status, follows whatever comes of the others.
-async fn steps(resource: &UserInfoDeployment, record: &mut Record, context: &Context) -> (Option<Plan>, Result<Applied, Error>) {
-    let found = match dereference::dereference(resource, record, context).await {
+/// What the steps before the status came to.
+struct Done {
+    provision: Option<Provision>,
+    /// Why the services are left as they are for now.
+    held: Option<String>,
+    plan: Option<Plan>,
+    outcome: Result<Applied, Error>,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self { provision: None, held: None, plan: None, outcome: Ok(Applied::default()) }
+    }
+}
+
+/// What is wanted of releases, and how far they are; what is missing is begun.
+async fn provisioned(resource: &UserInfoDeployment, record: &mut Record, context: &Context) -> Result<(Wanted, Provision), Error> {
+    let helm = &context.helm;
+    let wanted = provision::wanted(&context.client, resource, &helm.charts, helm.metrics_address.as_deref()).await?;
+    let provision = provision::provision(resource, &wanted, record, context).await?;
+    Ok((wanted, provision))
+}
+
+/// The steps of a reconcile once the releases are on their way; the last, the status, follows whatever comes of the others.
+async fn steps(
+    resource: &UserInfoDeployment,
+    wanted: &Wanted,
+    provision: Option<Provision>,
+    record: &mut Record,
+    context: &Context,
+) -> Done {
+    let owner = Owner::of(&resource.metadata);
+    let config = (Kind::ConfigMap, owner.object(Component::Server));
+    let used = context.children.of(&owner.namespace, &owner.name).remove(&config).map(|seen| seen.uses).unwrap_or_default();
+    let held = provision.as_ref().and_then(|provision| provision::hold(provision, &used));
+    let mut done = Done { provision, held, ..Done::default() };
+    let found = match dereference::dereference(resource, wanted, done.held.is_none(), record, context).await {
         Ok(found) => found,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return Done { outcome: Err(error), ..done },
     };
     let plan = match validate::validate(resource, found) {
         Ok(plan) => plan,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return Done { outcome: Err(error), ..done },
     };
+    if done.held.is_some() {
+        return done;
+    }
     let children = build::build(&plan);
-    let applied = apply::apply(&plan, &children, record, context).await;
-    (Some(plan), applied)
+    done.outcome = apply::apply(&plan, &children, record, context).await;
+    if let Ok(applied) = &mut done.outcome {
+        done.held = applied.waiting.take();
+    }
+    Done { plan: Some(plan), ..done }
 }
 
 /// Looks at the pods, has them confirm their settings, and writes the status. Returns when to look again.
-async fn told(
-    resource: &UserInfoDeployment,
-    plan: Option<&Plan>,
-    outcome: Result<Applied, Error>,
-    record: &mut Record,
-    context: &Context,
-) -> Result<Option<Duration>, Error> {
+async fn told(resource: &UserInfoDeployment, done: Done, record: &mut Record, context: &Context) -> Result<Option<Duration>, Error> {
+    let Done { provision, held, plan, outcome } = done;
+    let plan = plan.as_ref();
     let (applied, failure) = match outcome {
         Ok(applied) => (applied, None),
         // What time mends is not worth a change of the status until it lasts.
@@ -150,6 +197,8 @@ async fn told(
         plan: plan.filter(|_| failure.is_none()),
         failure: failure.as_ref(),
         drifted: &applied.drifted,
+        provision: provision.as_ref(),
+        held: held.as_deref(),
         server: observe::observe(&owner, Component::Server, context).await?,
         client: observe::observe(&owner, Component::Client, context).await?,
         server_confirmed: Confirmation::default(),
@@ -157,7 +206,7 @@ async fn told(
         clock: record.faults.clone().or_else(|| plan.is_none().then(|| resource.status.as_ref()?.faults.clone()).flatten()),
         now: Timestamp::now(),
     };
-    let mut again = None;
+    let mut again = provision.as_ref().and_then(|provision| provision.again);
     let components: Vec<_> = view.plan.map(|plan| plan.components().collect()).unwrap_or_default();
     for component in components {
         let (observed, slot) = match component {
@@ -172,6 +221,14 @@ async fn told(
             *slot = confirmation;
             again = pace::sooner(again, pause);
         }
+    }
+    // What is no longer wanted goes when nobody uses it any more.
+    if let Some(surplus) = provision.as_ref().map(|provision| &provision.surplus).filter(|surplus| !surplus.is_empty())
+        && plan.is_some()
+        && failure.is_none()
+        && view.services_settled()
+    {
+        again = pace::sooner(again, provision::remove::releases(&owner, surplus, record, context).await?);
     }
     let status = status::status(&view);
     report::write(resource, &status, context).await?;

@@ -1,5 +1,6 @@
 //! `user-info-operator run`: the process around the controller.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ use crate::cluster::Cluster;
 use crate::controller::{self, Settings};
 use crate::discovery;
 use crate::health::{self, Phase};
+use crate::helm::Helm;
+use crate::helm::chart::Embedded;
+use crate::helm::exec::Program;
 use crate::leader::{Leadership, Lease};
 use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
@@ -98,6 +102,7 @@ async fn work(
         debounce: args.debounce,
         access: if cluster.inside { Access::direct() } else { Access::Proxy },
         identity: identity.clone(),
+        helm: helm(args)?,
     };
     if !args.leader_election {
         return lead(client, metrics, settings, phase, told(stop)).await;
@@ -109,6 +114,26 @@ async fn work(
     };
     let hasty = cluster.hasty_client(LEASE_TIMEOUT).map_err(|error| (EXIT_USAGE, error.to_string()))?;
     elect(hasty, &lease, client, metrics, settings, phase, stop).await
+}
+
+/// Helm as the command line has it.
+fn helm(args: &RunArgs) -> Result<Helm, (u8, String)> {
+    let charts = Embedded::read(&args.charts).map_err(|error| (EXIT_USAGE, format!("--charts: {error}")))?;
+    let mut cluster: Vec<OsString> = Vec::new();
+    if let Some(path) = &args.cluster.kubeconfig {
+        cluster.extend(["--kubeconfig".into(), path.into()]);
+    }
+    if let Some(context) = &args.cluster.context {
+        cluster.extend(["--kube-context".into(), context.into()]);
+    }
+    let itself = std::env::current_exe().map_err(|error| (EXIT_USAGE, format!("the path of this program: {error}")))?;
+    let guard = [itself.into(), "guard".into(), std::process::id().to_string().into(), "--".into()];
+    Ok(Helm {
+        program: Program { helm: args.helm.clone(), guard: guard.into(), cluster, work: std::env::temp_dir() },
+        charts: Arc::new(charts),
+        concurrency: args.helm_concurrency.into(),
+        metrics_address: args.metrics_address.clone(),
+    })
 }
 
 /// Waits for the lease, leads as long as it is held, and gives it back when all is ended.

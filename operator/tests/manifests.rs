@@ -32,6 +32,7 @@ fn every_sample_can_be_used_and_no_name_is_taken_twice() {
             "circuit-breaker",
             "discovery",
             "faults",
+            "managed",
             "metrics",
             "quickstart",
             "rate-limit",

@@ -45,7 +45,8 @@ impl Default for Release {
 }
 
 fn free_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+    // Whole, not field by field: server-side apply leaves a null behind where the last field goes.
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-map-type": "atomic"})
 }
 
 /// Where a chart comes from.

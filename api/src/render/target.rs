@@ -16,8 +16,8 @@ pub struct Target {
     pub secrets: PathBuf,
     /// Where the users are if no MySQL is used.
     pub sqlite: PathBuf,
-    /// `host:port` of the managed Consul or of what stands in for it; none where there is neither.
-    pub consul: Option<String>,
+    /// The managed Consul or what stands in for it; none where there is neither.
+    pub consul: Option<ManagedConsul>,
     /// The managed MySQL; none where SQLite stands in for it.
     pub mysql: Option<ManagedStore>,
     /// The managed Redis; none where memory stands in for it.
@@ -28,13 +28,22 @@ pub struct Target {
     pub faults_since: SystemTime,
 }
 
+/// A Consul that is installed with the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedConsul {
+    /// Agents, each as `host:port`.
+    pub addresses: Vec<String>,
+    /// ACL token, under the key `token` unless it names another; none if none is asked for.
+    pub token: Option<SecretRef>,
+}
+
 /// A store that is installed with the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedStore {
     /// `host:port`.
     pub address: String,
-    /// Secret with its password, under the key `password`, unless the spec names another.
-    pub secret: String,
+    /// Its password, under the key `password` unless it names another; none if none is asked for.
+    pub password: Option<SecretRef>,
 }
 
 /// Where instances are found without a registry.
@@ -71,17 +80,16 @@ pub struct ClientInstance {
 }
 
 impl Target {
-    /// A namespace of a Kubernetes cluster, with the names of objects that the operator gives.
+    /// A namespace of a Kubernetes cluster, without the parts that the operator may install there.
     pub fn cluster(resource: &UserInfoDeployment, faults_since: SystemTime) -> Self {
         let name = resource.metadata.name.as_deref().unwrap_or_default();
-        let store = |kind: &str, port: u16| ManagedStore { address: format!("{name}-{kind}:{port}"), secret: format!("{name}-{kind}") };
         Self {
             generation: resource.metadata.generation.unwrap_or_default(),
             secrets: PathBuf::from("/etc/user-info/secrets"),
             sqlite: PathBuf::from("/var/lib/user-info/users.db"),
-            consul: Some(format!("{name}-consul:8500")),
-            mysql: Some(store("mysql", 3306)),
-            redis: Some(store("redis", 6379)),
+            consul: None,
+            mysql: None,
+            redis: None,
             peers: Peers::Dns(format!("{name}-user-info-peers")),
             faults_since,
         }
@@ -93,7 +101,7 @@ impl Target {
             generation,
             secrets: secrets.to_owned(),
             sqlite: dir.join("users.db"),
-            consul: Some(consul.to_owned()),
+            consul: Some(ManagedConsul { addresses: vec![consul.to_owned()], token: None }),
             mysql: None,
             redis: None,
             peers: Peers::Addresses(peers),
@@ -110,7 +118,11 @@ impl Target {
     pub(super) fn registry(&self, resource: &UserInfoDeployment) -> Option<Consul> {
         let consul = &resource.spec.addons.consul;
         match (consul.mode, &consul.external) {
-            (AddonMode::Managed, _) => self.consul.as_ref().map(|address| Consul { addresses: vec![address.clone()], ..Consul::default() }),
+            (AddonMode::Managed, _) => self.consul.as_ref().map(|managed| Consul {
+                addresses: managed.addresses.clone(),
+                token_file: managed.token.as_ref().map(|secret| self.secret_file(secret, "token")),
+                ..Consul::default()
+            }),
             (AddonMode::External, Some(external)) => Some(Consul {
                 addresses: external.address.split(',').map(str::to_owned).collect(),
                 token_file: external.secret_ref.as_ref().map(|secret| self.secret_file(secret, "token")),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::config::{Check, UserClientConfig, UserInfoConfig};
-use crate::crd::{UserInfoDeployment, load};
+use crate::crd::{SecretRef, UserInfoDeployment, load};
 
 fn resource(spec: &str) -> UserInfoDeployment {
     let head = "apiVersion: userinfo.bbs.dev/v1alpha1\nkind: UserInfoDeployment\nmetadata: {name: demo, generation: 7}\n";
@@ -21,8 +21,16 @@ fn process(index: usize) -> Instance {
     Instance { index: Some(index), id: Some(format!("demo-{index}")), grpc: port(9001), http: port(8001), admin: None }
 }
 
+/// A namespace in which everything that may be is installed.
 fn cluster(resource: &UserInfoDeployment) -> Target {
-    Target::cluster(resource, SystemTime::UNIX_EPOCH)
+    let own = |name: &str| Some(SecretRef { name: name.to_owned(), key: None });
+    let store = |name: &str, port: u16| Some(ManagedStore { address: format!("{name}:{port}"), password: own(name) });
+    Target {
+        consul: Some(ManagedConsul { addresses: vec!["demo-consul:8500".to_owned()], token: None }),
+        mysql: store("demo-mysql", 3306),
+        redis: store("demo-redis", 6379),
+        ..Target::cluster(resource, SystemTime::UNIX_EPOCH)
+    }
 }
 
 /// Renders and reads back, since the services read what is written.

@@ -47,8 +47,7 @@ fn users(mysql: &crd::MySql, target: &Target) -> Users {
     let password = mysql.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
     let (address, password_file) = match (mysql.mode, &target.mysql, &mysql.address) {
         (StoreMode::Managed, Some(managed), _) => {
-            let own = || target.secrets.join(&managed.secret).join("password");
-            (managed.address.clone(), Some(password.unwrap_or_else(own)))
+            (managed.address.clone(), managed.password.as_ref().map(|secret| target.secret_file(secret, "password")))
         }
         (StoreMode::External, _, Some(address)) => (address.clone(), password),
         _ => return Users { sqlite: Some(Sqlite { path: target.sqlite.clone() }), ..Users::default() },
@@ -68,8 +67,7 @@ fn views(redis: &crd::Redis, target: &Target) -> Views {
     let password = redis.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
     let (address, password_file) = match (redis.mode, &target.redis, &redis.address) {
         (StoreMode::Managed, Some(managed), _) => {
-            let own = || target.secrets.join(&managed.secret).join("password");
-            (managed.address.clone(), Some(password.unwrap_or_else(own)))
+            (managed.address.clone(), managed.password.as_ref().map(|secret| target.secret_file(secret, "password")))
         }
         (StoreMode::External, _, Some(address)) => (address.clone(), password),
         _ => return Views { memory: true, ..Views::default() },

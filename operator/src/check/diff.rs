@@ -13,11 +13,14 @@ use crate::children::Seen;
 use crate::cluster::{Cluster, ClusterError};
 use crate::discovery;
 use crate::error::{ApiError, Error};
+use crate::helm::chart::Embedded;
 use crate::kind::Kind;
 use crate::names::{Component, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 use crate::reconcile::build::{Child, Revision, build};
-use crate::reconcile::dereference::{Found, missing};
+use crate::reconcile::dereference::{Found, data, missing};
 use crate::reconcile::faults;
+use crate::reconcile::provision::managed::Managed;
+use crate::reconcile::provision::wanted;
 use crate::reconcile::validate::validate;
 
 /// Why a cluster cannot say what would change.
@@ -95,8 +98,13 @@ fn spec(resource: &UserInfoDeployment) -> Value {
 async fn find(client: &Client, resource: &UserInfoDeployment, known: Option<&user_info_api::crd::Faults>) -> Result<Found, DiffError> {
     let owner = Owner::of(&resource.metadata);
     let now = Timestamp::now();
+    // What releases make is not there before they are.
+    let missing = missing(client, &owner.namespace, resource, &Managed::default()).await?;
+    let wanted = wanted(client, resource, &Embedded::default(), None).await?;
     Ok(Found {
-        missing: missing(client, &owner.namespace, resource).await?,
+        missing,
+        data: data(client, &owner, resource, &wanted).await?,
+        managed: wanted.managed,
         server: revision(client, &owner, Component::Server).await?,
         client: revision(client, &owner, Component::Client).await?,
         clock: faults::clock(resource.spec.fault_injection.as_ref(), known, now),
@@ -108,7 +116,7 @@ async fn find(client: &Client, resource: &UserInfoDeployment, known: Option<&use
 
 async fn revision(client: &Client, owner: &Owner, component: Component) -> Result<Option<Revision>, DiffError> {
     let live = Kind::ConfigMap.api(client, &owner.namespace).get_opt(&owner.object(component)).await?;
-    Ok(live.and_then(|live| Seen::of(&live.metadata)).and_then(|seen| seen.revision))
+    Ok(live.and_then(|live| Seen::of(&live.metadata, OPERATOR)).and_then(|seen| seen.revision))
 }
 
 async fn change(client: &Client, namespace: &str, child: &Child) -> Result<Vec<String>, DiffError> {
@@ -134,7 +142,7 @@ async fn orphans(client: &Client, owner: &Owner, children: &[Child]) -> Result<V
     let labels = BTreeMap::from([(MANAGED_BY, OPERATOR), (INSTANCE, &owner.name)]);
     let selector = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
     let mut lines = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::OWN {
         match kind.api(client, &owner.namespace).list_metadata(&ListParams::default().labels(&selector)).await {
             Ok(list) => {
                 let names: Vec<_> = list.items.iter().map(ResourceExt::name_any).collect();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::names::OPERATOR;
 use serde_json::json;
 
 fn object(uid: &str, version: &str, fields: &serde_json::Value) -> ObjectMeta {
@@ -17,7 +18,7 @@ fn object(uid: &str, version: &str, fields: &serde_json::Value) -> ObjectMeta {
 
 #[test]
 fn the_fingerprint_changes_with_what_the_operator_owns_and_with_nothing_else() {
-    let of = |meta: &ObjectMeta| Seen::of(meta).expect("owned").fingerprint;
+    let of = |meta: &ObjectMeta| Seen::of(meta, OPERATOR).expect("owned").fingerprint;
     let own = object("u", "1", &json!({"f:spec": {"f:replicas": {}}}));
     let mut other = own.clone();
     other.resource_version = Some("2".to_owned());
@@ -30,22 +31,22 @@ fn the_fingerprint_changes_with_what_the_operator_owns_and_with_nothing_else() {
 #[test]
 fn an_object_belongs_to_its_owner_or_to_whom_its_label_names() {
     let mut meta = object("u", "1", &json!({}));
-    assert_eq!(Seen::of(&meta).map(|seen| seen.owner), Some("demo".to_owned()));
+    assert_eq!(Seen::of(&meta, OPERATOR).map(|seen| seen.owner), Some("demo".to_owned()));
     meta.owner_references = None;
-    let seen = Seen::of(&meta).expect("labelled");
+    let seen = Seen::of(&meta, OPERATOR).expect("labelled");
     assert_eq!((seen.owner.as_str(), seen.revision), ("demo", Some(Revision { hash: "c".to_owned(), generation: 7 })));
     meta.labels = None;
-    assert_eq!(Seen::of(&meta), None);
+    assert_eq!(Seen::of(&meta, OPERATOR), None);
 }
 
 #[test]
 fn older_news_do_not_replace_newer_ones() {
-    let children = Children::new(0);
+    let children = Children::new(OPERATOR, 0);
     let new = object("u", "9", &json!({"f:spec": {}}));
     children.note(Kind::ConfigMap, &new);
     assert_eq!(children.note(Kind::ConfigMap, &object("u", "8", &json!({}))), Vec::<String>::new());
     let key = (Kind::ConfigMap, "demo-user-info".to_owned());
-    assert_eq!(children.of("ns", "demo").get(&key), Seen::of(&new).as_ref());
+    assert_eq!(children.of("ns", "demo").get(&key), Seen::of(&new, OPERATOR).as_ref());
     assert_eq!(children.forget(Kind::ConfigMap, &object("other", "10", &json!({}))), Vec::<String>::new(), "a namesake that went before");
     assert_eq!(children.forget(Kind::ConfigMap, &new), ["demo"]);
     assert!(children.of("ns", "demo").is_empty());
@@ -53,7 +54,7 @@ fn older_news_do_not_replace_newer_ones() {
 
 #[test]
 fn what_a_complete_list_does_not_hold_is_gone() {
-    let children = Children::new(1);
+    let children = Children::new(OPERATOR, 1);
     children.note(Kind::ConfigMap, &object("u", "1", &json!({})));
     assert!(children.retain(Kind::Service, None, &HashSet::new()).is_empty(), "another kind");
     assert!(children.retain(Kind::ConfigMap, Some("elsewhere"), &HashSet::new()).is_empty(), "another namespace");
@@ -63,9 +64,21 @@ fn what_a_complete_list_does_not_hold_is_gone() {
 
 #[tokio::test]
 async fn it_is_complete_when_all_lists_have_come() {
-    let children = Children::new(2);
+    let children = Children::new(OPERATOR, 2);
     children.list_done();
     assert!(futures_util::FutureExt::now_or_never(children.complete()).is_none());
     children.list_done();
     children.complete().await;
+}
+
+#[test]
+fn what_helm_made_belongs_to_an_addon_of_the_resource_that_its_label_names() {
+    let made = |release: &str, instance: &str| {
+        let fields = json!([{"manager": "helm", "operation": "Apply", "fieldsV1": {"f:data": {}}}]);
+        let meta = json!({"name": release, "uid": "u", "labels": {INSTANCE: instance}, "annotations": {RELEASE_NAME: release}, "managedFields": fields});
+        Seen::of(&serde_json::from_value(meta).expect("metadata"), HELM).map(|seen| (seen.owner, seen.addon))
+    };
+    assert_eq!(made("demo-consul", "demo"), Some(("demo".to_owned(), Some(Addon::Consul))));
+    assert_eq!(made("other-consul", "demo"), None, "someone else's label");
+    assert_eq!(made("user-info-operator", "user-info-operator"), None, "the operator's own release");
 }

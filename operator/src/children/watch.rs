@@ -13,20 +13,20 @@ use kube::{Client, ResourceExt};
 
 use super::Children;
 use crate::kind::Kind;
-use crate::names::{MANAGED_BY, OPERATOR};
 use crate::resource::Watched;
 
-/// Follows the objects of `kind` that bear the operator's label, keeps `children` up to date, and yields the resources they belong to.
+/// Follows the objects of `kind` that `selector` selects, keeps `children` up to date, and yields the resources they belong to.
 /// Begins when `known` does: before, the cluster may not have the kind.
 pub fn watch(
     client: &Client,
     kind: Kind,
+    selector: &str,
     namespace: Option<String>,
     children: Arc<Children>,
     known: impl Future<Output = ()> + Send + 'static,
 ) -> impl Stream<Item = ObjectRef<Watched>> + Send + 'static {
     let api = kind.metadata(client, namespace.as_deref());
-    let config = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
+    let config = Config::default().labels(selector);
     let mut list = List { kind, namespace, children, names: HashSet::new(), first: true };
     stream::once(known).flat_map(move |()| watcher(api.clone(), config.clone()).default_backoff()).flat_map(move |event| {
         let owners = match event {

@@ -1,6 +1,7 @@
 //! Brings the cluster to what was built: server-side apply of what is missing, changed or has drifted; removal of what is no longer wanted.
 
 mod hand_over;
+mod migration;
 mod take_over;
 mod verdict;
 
@@ -16,7 +17,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::memory::Record;
-use crate::names::OPERATOR;
+use crate::names::{Component, OPERATOR};
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Applied {
     pub corrected: Vec<String>,
     /// What someone else has changed and was left so.
     pub drifted: Vec<String>,
+    /// What the newest pods have to wait for.
+    pub waiting: Option<String>,
 }
 
 /// Applies `children`, and removes the others that the resource owns.
@@ -57,12 +60,22 @@ pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context
             Verdict::Correct => applied.corrected.push(title()),
             Verdict::Apply => {}
         }
+        if child.kind == Kind::Deployment && child.name == owner.object(Component::Server) {
+            applied.waiting = migration::unfinished(plan, children, context).await?;
+            if applied.waiting.is_some() {
+                continue;
+            }
+        }
         let fingerprint = write(plan, child, seen, context).await?;
         record.fingerprints.insert(key, fingerprint);
         applied.changed = true;
     }
     let wanted: BTreeSet<_> = children.iter().map(|child| (child.kind, child.name.clone())).collect();
     for ((kind, name), seen) in seen.iter().filter(|(key, seen)| !wanted.contains(*key) && !seen.terminating) {
+        // While the store of the users is away it cannot be told whether the job is still the right one.
+        if *kind == Kind::Job && plan.data.is_none() && plan.managed.mysql.is_some() {
+            continue;
+        }
         remove(&owner.namespace, *kind, name, seen, context).await?;
         record.fingerprints.remove(&(*kind, name.clone()));
         applied.changed = true;
@@ -87,7 +100,7 @@ async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Contex
     context.metrics.writes.with_label_values(&[child.kind.name(), "apply"]).inc();
     tracing::info!(kind = child.kind.name(), name = child.name, "applied");
     context.children.note(child.kind, &object.metadata);
-    Ok(Seen::of(&object.metadata).map_or(0, |seen| seen.fingerprint))
+    Ok(Seen::of(&object.metadata, OPERATOR).map_or(0, |seen| seen.fingerprint))
 }
 
 /// Removes the object that was seen, not one that has taken its name since.

@@ -139,7 +139,7 @@ async fn wake(api: &Api<Pod>, pod: &Pod, hash: &str, round: u32, context: &Conte
 }
 
 /// Whether the pod takes calls and is not about to stop.
-fn ready(pod: &Pod) -> bool {
+pub(super) fn ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     ready && pod.metadata.deletion_timestamp.is_none()

@@ -1,14 +1,18 @@
 //! Looks up what a resource refers to.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
-use user_info_api::crd::{Faults, UserInfoDeployment};
+use user_info_api::crd::{ChartSource, Faults, UserInfoDeployment};
 
 use super::build::{NeededSecret, Revision, needed};
+use super::confirm::ready;
 use super::faults;
+use super::provision::Wanted;
+use super::provision::managed::Managed;
 use crate::context::Context;
 use crate::error::Error;
+use crate::helm::addon::Addon;
 use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{Component, Owner};
@@ -28,22 +32,35 @@ pub struct Found {
     pub clock: Option<Faults>,
     /// Whether the cluster knows `ServiceMonitor`.
     pub service_monitors: bool,
+    /// How what is installed is reached.
+    pub managed: Managed,
+    /// What tells the data of the managed store of the users from others; none if there are none, or they cannot be reached now.
+    pub data: Option<String>,
     /// Now.
     pub now: Timestamp,
 }
 
-/// Looks up what `resource` refers to: Secrets, and what is there from before.
-pub async fn dereference(resource: &UserInfoDeployment, record: &mut Record, context: &Context) -> Result<Found, Error> {
+/// Looks up what `resource` refers to: Secrets, and what is there from before. What releases make is only looked up if they are `installed`.
+pub async fn dereference(
+    resource: &UserInfoDeployment,
+    wanted: &Wanted,
+    installed: bool,
+    record: &mut Record,
+    context: &Context,
+) -> Result<Found, Error> {
     let owner = Owner::of(&resource.metadata);
     let now = Timestamp::now();
     let children = context.children.of(&owner.namespace, &owner.name);
     let revision = |component| children.get(&(Kind::ConfigMap, owner.object(component))).and_then(|seen| seen.revision.clone());
     let known = record.faults.as_ref().or_else(|| resource.status.as_ref().and_then(|status| status.faults.as_ref()));
     record.faults = faults::clock(resource.spec.fault_injection.as_ref(), known, now);
+    let managed = if installed { wanted.managed.clone() } else { Managed::default() };
     Ok(Found {
         server: revision(Component::Server),
         client: revision(Component::Client),
-        missing: missing(&context.client, &owner.namespace, resource).await?,
+        missing: missing(&context.client, &owner.namespace, resource, &managed).await?,
+        managed: wanted.managed.clone(),
+        data: if installed { data(&context.client, &owner, resource, wanted).await? } else { None },
         clock: record.faults.clone(),
         service_monitors: context.service_monitors.known(),
         now,
@@ -51,11 +68,31 @@ pub async fn dereference(resource: &UserInfoDeployment, record: &mut Record, con
     })
 }
 
-/// What is missing of the Secrets that `resource` names.
-pub async fn missing(client: &Client, namespace: &str, resource: &UserInfoDeployment) -> Result<Vec<Error>, Error> {
+/// What tells the data of the managed store of the users from others: the volume's identity, or that of the pod whose they are; none while the
+/// store is not ready, when they cannot be reached.
+pub async fn data(client: &Client, owner: &Owner, resource: &UserInfoDeployment, wanted: &Wanted) -> Result<Option<String>, Error> {
+    if !Addon::MySql.managed(&resource.spec) {
+        return Ok(None);
+    }
+    let settings = Addon::MySql.settings(&resource.spec);
+    if settings.chart.source != ChartSource::Embedded {
+        return Ok(Some(String::new()));
+    }
+    let pod = format!("{}-0", Addon::MySql.release(&owner.name));
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &owner.namespace);
+    let Some(found) = pods.get_opt(&pod).await?.filter(ready) else { return Ok(None) };
+    if wanted.values.get(&Addon::MySql).is_some_and(|values| values["persistence"]["enabled"] == true) {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &owner.namespace);
+        return Ok(claims.get_metadata_opt(&format!("data-{pod}")).await?.and_then(|claim| claim.metadata.uid));
+    }
+    Ok(found.metadata.uid)
+}
+
+/// What is missing of the Secrets that `resource` names, or that its releases make.
+pub async fn missing(client: &Client, namespace: &str, resource: &UserInfoDeployment, managed: &Managed) -> Result<Vec<Error>, Error> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let callers = resource.spec.client.enabled.then(|| needed(&resource.spec, Component::Client));
-    let mut all = needed(&resource.spec, Component::Server);
+    let callers = resource.spec.client.enabled.then(|| needed(&resource.spec, Component::Client, managed));
+    let mut all = needed(&resource.spec, Component::Server, managed);
     all.extend(callers.into_iter().flatten());
     all.sort();
     all.dedup();

@@ -10,9 +10,12 @@ use kube::runtime::events::EventType;
 use serde_json::json;
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment};
 
+use super::provision::remove;
 use super::{apply, report};
 use crate::context::Context;
 use crate::error::Error;
+use crate::helm::addon::Addon;
+use crate::memory::Record;
 use crate::names::{FINALIZER, MANAGED_BY, OPERATOR, Owner};
 use crate::resource::Watched;
 
@@ -30,8 +33,8 @@ pub async fn hold(meta: &ObjectMeta, context: &Context) -> Result<(), Error> {
     finalizers(meta, held.map(String::as_str).chain([FINALIZER]).collect(), context).await
 }
 
-/// Takes apart what was made, and lets the resource go when that is done. Returns when to look again.
-pub async fn finish(watched: &Watched, policy: DeletionPolicy, context: &Context) -> Result<Option<Duration>, Error> {
+/// Takes apart what was made, in the reverse order, and lets the resource go when that is done. Returns when to look again.
+pub async fn finish(watched: &Watched, policy: DeletionPolicy, record: &mut Record, context: &Context) -> Result<Option<Duration>, Error> {
     use kube::Resource;
 
     let meta = watched.meta();
@@ -41,6 +44,10 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, context: &Context
     let owner = Owner::of(meta);
     let children = context.children.of(&owner.namespace, &owner.name);
     let overdue = meta.deletion_timestamp.as_ref().is_some_and(|since| Timestamp::now().duration_since(since.0).unsigned_abs() > LIMIT);
+    let removes = policy == DeletionPolicy::Delete && !overdue;
+    if removes && let Some(pause) = remove::releases(&owner, &[Addon::Grafana, Addon::Prometheus], record, context).await? {
+        return Ok(Some(pause));
+    }
     if !children.is_empty() && !overdue {
         for ((kind, name), seen) in &children {
             match policy {
@@ -59,8 +66,17 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, context: &Context
         }
         return Ok(Some(LOOK));
     }
-    if !children.is_empty() {
-        let left: Vec<_> = children.keys().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
+    if removes && let Some(pause) = remove::releases(&owner, &[Addon::Consul, Addon::Redis, Addon::MySql], record, context).await? {
+        return Ok(Some(pause));
+    }
+    let mut left: Vec<_> = children.keys().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
+    if policy == DeletionPolicy::Delete {
+        left.extend(remove::leftovers(&owner, watched.0.as_ref().ok(), context).await?);
+    }
+    if !left.is_empty() {
+        if !overdue {
+            return Ok(Some(LOOK));
+        }
         let note = format!("let go although these are not gone yet: {}", left.join(", "));
         report::event(&watched.object_ref(&()), EventType::Warning, "Leftovers", "Finalize", note, context).await;
     }

@@ -22,6 +22,11 @@ pub fn after_failure(class: Class, failures: u32) -> Duration {
     doubled(first, failures.saturating_sub(1), longest)
 }
 
+/// How long to wait after a release failed `failures` times in a row, at least once, until it is tried again.
+pub fn after_failed_release(failures: u32) -> Duration {
+    doubled(Duration::from_secs(1), failures.saturating_sub(1), Duration::from_secs(300))
+}
+
 /// How long to wait after `looks` looks in a row at which pods were missing. What becomes of pods that never get ready does not show in
 /// what is watched. After some ten minutes it is hardly news any more.
 pub fn next_look(looks: u32) -> Duration {
@@ -55,6 +60,7 @@ mod tests {
         let pauses = |class| [1, 2, 3, 30].map(|failures| after_failure(class, failures).as_millis());
         assert_eq!(pauses(Class::Transient), [500, 1000, 2000, 60_000]);
         assert_eq!(pauses(Class::Configuration), [1000, 2000, 4000, 15_000]);
+        assert_eq!([1, 2, 3, 30].map(|failures| after_failed_release(failures).as_secs()), [1, 2, 4, 300]);
         assert_eq!([0, 1, 2, 9, 40].map(|looks| next_look(looks).as_secs()), [3600, 1, 2, 20, 300]);
     }
 

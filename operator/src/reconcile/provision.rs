@@ -1,56 +1,175 @@
-//! What of the managed addons and stores exists, and what stands in for the rest.
+//! Brings releases to what the resource wants of them, and says how far they are.
 //!
-//! The one place that knows which of them the operator installs: at present none. Without a Consul of its own, `user_client` finds instances
-//! by the DNS of the headless Service, as with `mode: Disabled`, so that calls flow. Metrics and dashboards are merely missing. All three are
-//! reported as not ready. Stores are not replaced: data would seem to be kept that is not.
+//! Helm is begun here and not waited for: when it has ended, the resource is reconciled again.
 
-use user_info_api::crd::{AddonMode, AddonPhase, AddonStatus, StoreMode, UserInfoDeploymentSpec};
-use user_info_api::render::Target;
+mod hold;
+pub mod managed;
+mod readiness;
+mod releases;
+pub mod remove;
+mod report;
+mod step;
+mod wanted;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use user_info_api::crd::{AddonStatus, DriftDetection, UserInfoDeployment};
+
+pub use self::hold::hold;
+pub(crate) use self::releases::RELEASED;
+use self::step::Step;
+pub use self::wanted::{Wanted, wanted};
+use super::pace;
+use crate::context::Context;
 use crate::error::Error;
+use crate::helm::addon::Addon;
+use crate::helm::command::Verb;
+use crate::helm::complaint::Complaint;
+use crate::helm::revision::Revision;
+use crate::helm::runner::Progress;
+use crate::memory::Record;
+use crate::names::Owner;
 
-/// Takes out of `target` what is not installed.
-pub fn provisioned(target: Target) -> Target {
-    Target { consul: None, mysql: None, redis: None, ..target }
+/// Failures in a row from which on only a change of the resource is expected to help.
+pub const STALLED: i32 = 5;
+/// How often what `valuesFrom` names is looked at: nothing tells that it has changed.
+const LOOK_AT_VALUES: Duration = Duration::from_secs(60);
+
+/// What is remembered of an addon between reconciles.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What the failures speak of: generation of the resource, and digest.
+    subject: (i64, String),
+    /// Failures in a row.
+    failures: u32,
+    complaint: Option<Complaint>,
+    /// When to try again.
+    again: Option<Instant>,
+    /// Version of the newest revision's Secret, and since when it has been that.
+    newest: Option<(String, Instant)>,
+    repaired: Option<Instant>,
+    /// Secret of a revision, with name and version of the chart that it was made from.
+    chart: Option<(String, (String, String))>,
 }
 
-/// Refuses what is not installed and cannot be done without.
-pub fn require(spec: &UserInfoDeploymentSpec) -> Result<(), Error> {
-    for (field, mode) in [("spec.data.mysql.mode", spec.data.mysql.mode), ("spec.data.redis.mode", spec.data.redis.mode)] {
-        if mode == StoreMode::Managed {
-            return Err(Error::NotProvisioned { field });
+impl Memory {
+    fn succeeded(&mut self) {
+        (self.failures, self.complaint, self.again) = (0, None, None);
+    }
+
+    /// How long the newest revision has been as it is, as far as that was seen.
+    fn unchanged(&mut self, history: &[Revision]) -> Duration {
+        let Some(newest) = history.last() else { return Duration::ZERO };
+        match &self.newest {
+            Some((version, since)) if *version == newest.version => since.elapsed(),
+            _ => {
+                self.newest = Some((newest.version.clone(), Instant::now()));
+                Duration::ZERO
+            }
         }
     }
-    Ok(())
+
+    /// Begins to count anew where the subject is another one.
+    fn speak_of(&mut self, subject: (i64, String)) {
+        if self.subject != subject {
+            self.subject = subject;
+            self.succeeded();
+        }
+    }
 }
 
-/// How far each addon is.
-pub fn addons(spec: &UserInfoDeploymentSpec) -> Vec<AddonStatus> {
-    let consul = spec.addons.consul.external.as_ref().map(|external| external.address.clone());
-    let prometheus = spec.addons.prometheus.external.as_ref().map(|external| external.address.clone());
-    let grafana = spec.addons.grafana.external.as_ref().map(|external| external.address.clone());
-    [
-        ("consul", spec.addons.consul.mode, consul, "not provisioned; user_client finds instances by DNS meanwhile"),
-        ("prometheus", spec.addons.prometheus.mode, prometheus, "not provisioned"),
-        ("grafana", spec.addons.grafana.mode, grafana, "not provisioned"),
-    ]
-    .into_iter()
-    .filter(|(_, mode, ..)| *mode != AddonMode::Disabled)
-    .map(|(name, mode, endpoint, missing)| {
-        let managed = mode == AddonMode::Managed;
-        AddonStatus {
-            name: name.to_owned(),
-            mode,
-            release: None,
-            revision: None,
-            chart: None,
-            version: None,
-            digest: None,
-            phase: if managed { AddonPhase::Pending } else { AddonPhase::Ready },
-            failures: 0,
-            endpoint,
-            message: managed.then(|| missing.to_owned()),
+/// How far an addon is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progressed {
+    /// Which.
+    pub addon: Addon,
+    /// What the status says of it.
+    pub status: AddonStatus,
+    /// What is the matter with it.
+    pub complaint: Option<Complaint>,
+    /// What someone else has changed of it and was left so.
+    pub drifted: Vec<String>,
+}
+
+/// How far all addons are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Provision {
+    /// Those that are not disabled.
+    pub addons: Vec<Progressed>,
+    /// Those that have a release which is no longer wanted, in the order in which it is to go.
+    pub surplus: Vec<Addon>,
+    /// When to look again.
+    pub again: Option<Duration>,
+}
+
+/// Begins what is to be done about each release, unless the resource is paused, and says how far they are.
+pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &mut Record, context: &Context) -> Result<Provision, Error> {
+    let owner = Owner::of(&resource.metadata);
+    // What has ended is taken note of before the releases are looked at: they are not to be older than the news.
+    let mut running = BTreeMap::new();
+    for addon in Addon::ALL {
+        let memory = record.addons.entry(addon).or_default();
+        memory.speak_of((resource.metadata.generation.unwrap_or_default(), wanted.digest(addon).to_owned()));
+        running.extend(ended(resource, &owner, addon, memory, context).await.map(|verb| (addon, verb)));
+    }
+    let histories = releases::histories(&owner, context).await?;
+    let readiness = readiness::of(&owner, context).await?;
+    let mut provision = Provision::default();
+    for addon in Addon::ALL {
+        let history = histories.get(&addon).map_or(&[][..], Vec::as_slice);
+        if !addon.managed(&resource.spec) {
+            let own = history.last().is_some_and(|newest| newest.owner.as_deref() == Some(owner.name.as_str()));
+            provision.surplus.extend(own.then_some(addon));
+            let removing = running.contains_key(&addon) || own;
+            provision.addons.extend(report::unmanaged(resource, addon, removing));
+            continue;
         }
-    })
-    .collect()
+        let memory = record.addons.entry(addon).or_default();
+        let mut step =
+            Step { resource, owner: &owner, addon, history, wanted, running: running.get(&addon).copied(), memory, context, again: None };
+        let drifted = step.drifted().await?;
+        step.converge(&drifted).await?;
+        step.write_baseline().await?;
+        step.read_chart().await?;
+        let ready = readiness.get(&addon).cloned().unwrap_or_else(readiness::nothing);
+        let mut progressed = report::managed(&step, &ready);
+        if resource.spec.drift_detection == DriftDetection::Warn {
+            progressed.drifted = drifted;
+        }
+        provision.again = pace::sooner(provision.again, step.again);
+        if !addon.settings(&resource.spec).values_from.is_empty() {
+            provision.again = pace::sooner(provision.again, Some(LOOK_AT_VALUES));
+        }
+        provision.addons.push(progressed);
+    }
+    provision.surplus.reverse();
+    Ok(provision)
+}
+
+/// Takes note of what Helm has ended for an addon. Returns what it is still doing.
+async fn ended(resource: &UserInfoDeployment, owner: &Owner, addon: Addon, memory: &mut Memory, context: &Context) -> Option<Verb> {
+    match context.runner.progress(&(owner.namespace.clone(), addon.release(&owner.name)))? {
+        Progress::Running(verb) => return Some(verb),
+        Progress::Ended(_, None) => memory.succeeded(),
+        Progress::Ended(_, Some(complaint)) => step::failed(resource, addon, memory, complaint, context).await,
+    }
+    None
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use user_info_api::crd::{AddonMode, AddonPhase};
+
+    /// An addon in a phase.
+    pub(in crate::reconcile) fn progressed(addon: Addon, phase: AddonPhase, complaint: Option<Complaint>) -> Progressed {
+        let status = AddonStatus {
+            phase,
+            message: complaint.as_ref().map(|complaint| complaint.message.clone()),
+            ..report::of(addon, AddonMode::Managed)
+        };
+        Progressed { addon, status, complaint, drifted: Vec::new() }
+    }
 }

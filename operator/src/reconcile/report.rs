@@ -47,8 +47,8 @@ pub async fn tell(resource: &UserInfoDeployment, status: &UserInfoDeploymentStat
     if before.is_none() && old.is_some_and(|old| old.reason == ready.reason) {
         return;
     }
-    let warning =
-        ready.status != "True" && !["Creating", "Stopped", "InstancesNotReady", "ClientsNotReady"].contains(&ready.reason.as_str());
+    let warning = ready.status != "True"
+        && !["Creating", "Waiting", "Stopped", "InstancesNotReady", "ClientsNotReady"].contains(&ready.reason.as_str());
     let type_ = if warning { EventType::Warning } else { EventType::Normal };
     event(&resource.object_ref(&()), type_, &ready.reason, "Reconcile", ready.message.clone(), context).await;
 }

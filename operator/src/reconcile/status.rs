@@ -3,13 +3,14 @@
 mod conditions;
 
 use k8s_openapi::jiff::Timestamp;
-use user_info_api::crd::{Applied, Endpoints, Faults, UserInfoDeployment, UserInfoDeploymentStatus};
+use user_info_api::crd::{AddonMode, AddonPhase, Applied, Endpoints, Faults, UserInfoDeployment, UserInfoDeploymentStatus};
 
 use super::build::{Plan, pod};
 use super::confirm::Confirmation;
 use super::observe::Observed;
-use super::provision;
+use super::provision::{Progressed, Provision};
 use crate::error::{Class, Error};
+use crate::helm::addon::Addon;
 use crate::names::{Component, Owner};
 
 pub(super) use self::conditions::condition;
@@ -25,6 +26,10 @@ pub struct View<'a> {
     pub failure: Option<&'a Error>,
     /// What someone else has changed and was left so.
     pub drifted: &'a [String],
+    /// How far releases are; none if that is not known.
+    pub provision: Option<&'a Provision>,
+    /// Why the services are left as they are for now.
+    pub held: Option<&'a str>,
     /// Pods of `user_info`, if there is a Deployment.
     pub server: Option<Observed>,
     /// Pods of `user_client`, if there is a Deployment.
@@ -42,6 +47,13 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether nothing is left to wait for.
     pub fn settled(&self) -> bool {
+        let waits = |one: &Progressed| matches!(one.status.phase, AddonPhase::Pending | AddonPhase::Progressing | AddonPhase::Removing);
+        let addons = self.provision.is_some_and(|provision| !provision.addons.iter().any(waits));
+        addons && self.held.is_none() && self.services_settled()
+    }
+
+    /// Whether all pods of the services run what they are to run, and have confirmed it.
+    pub fn services_settled(&self) -> bool {
         let components = [(&self.server, &self.server_confirmed), (&self.client, &self.client_confirmed)];
         components
             .iter()
@@ -63,10 +75,10 @@ pub fn status(view: &View<'_>) -> UserInfoDeploymentStatus {
         available_replicas: workload.available,
         selector: owner.selector_text(Component::Server),
         conditions,
-        addons: provision::addons(&view.resource.spec),
+        addons: view.provision.map_or(before.addons, |provision| provision.addons.iter().map(|one| one.status.clone()).collect()),
         applied: applied(view, before.applied),
         faults: view.clock.clone(),
-        endpoints: view.plan.map(|plan| endpoints(plan, &owner)).or(before.endpoints),
+        endpoints: view.plan.map(|plan| endpoints(plan, &owner, view.provision)).or(before.endpoints),
     }
 }
 
@@ -89,16 +101,20 @@ fn applied(view: &View<'_>, before: Option<Applied>) -> Option<Applied> {
     })
 }
 
-fn endpoints(plan: &Plan, owner: &Owner) -> Endpoints {
+fn endpoints(plan: &Plan, owner: &Owner, provision: Option<&Provision>) -> Endpoints {
     let server = &plan.resource.spec.server;
-    let addons = &plan.resource.spec.addons;
     let host = format!("{}.{}.svc", owner.object(Component::Server), owner.namespace);
+    let of = |addon: Addon| {
+        let status = &provision?.addons.iter().find(|one| one.addon == addon)?.status;
+        status.endpoint.clone().filter(|_| status.mode != AddonMode::Disabled)
+    };
+    let with_scheme = |address: String| if address.contains("://") { address } else { format!("http://{address}") };
     Endpoints {
         grpc: Some(format!("{host}:{}", server.grpc_port)),
         http: Some(format!("http://{host}:{}", server.http_port)),
-        prometheus: addons.prometheus.external.as_ref().map(|external| external.address.clone()),
-        grafana: addons.grafana.external.as_ref().map(|external| external.address.clone()),
-        consul: addons.consul.external.as_ref().map(|external| format!("http://{}", external.address)),
+        prometheus: of(Addon::Prometheus),
+        grafana: of(Addon::Grafana),
+        consul: of(Addon::Consul).map(with_scheme),
     }
 }
 

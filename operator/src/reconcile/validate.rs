@@ -7,7 +7,7 @@ use user_info_api::render::{self, ClientInstance, Instance, Target};
 
 use super::build::{ConfigFile, Plan};
 use super::dereference::Found;
-use super::{faults, provision};
+use super::faults;
 use crate::error::Error;
 
 /// The plan for `resource`, or the first reason why there is none.
@@ -16,7 +16,6 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
     if spec.server.weights.iter().any(|weight| Some(weight) != spec.server.weights.first()) {
         return Err(Error::UnequalWeights);
     }
-    provision::require(spec)?;
     if let Some(missing) = found.missing.into_iter().next() {
         return Err(missing);
     }
@@ -33,7 +32,7 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
     }
     let since = found.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.since.0.into());
     let generation = resource.metadata.generation.unwrap_or_default();
-    let target = |generation| Target { generation, ..provision::provisioned(Target::cluster(&resource, since)) };
+    let target = |generation| Target { generation, ..found.managed.clone().into_target(Target::cluster(&resource, since)) };
     let server = |generation| render::user_info(&resource, &target(generation), &Instance::pod(&resource));
     let client = |generation| render::user_client(&resource, &target(generation), &ClientInstance::pod(&resource));
     Ok(Plan {
@@ -41,9 +40,11 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
         server: ConfigFile::new(server, generation, found.server.as_ref()),
         client: ConfigFile::new(client, generation, found.client.as_ref()),
         service_monitors,
+        managed: found.managed,
+        data: found.data,
         resource,
     })
 }
 
 #[cfg(test)]
-pub(in crate::reconcile) mod tests;
+pub(crate) mod tests;

@@ -41,7 +41,7 @@ async fn one_object_becomes_a_system() {
         ]
     );
     place.reason("Ready", "InstancesNotReady").await;
-    place.reason("AddonsReady", "AddonsNotProvisioned").await;
+    place.reason("AddonsReady", "AddonsReady").await;
 
     // What is no longer wanted goes.
     place.apply(json!({"client": {"enabled": false}})).await.expect("taken");

@@ -66,10 +66,11 @@ async fn a_missing_secret_is_told_everywhere_leaves_what_runs_and_clears_itself(
 async fn what_the_spec_cannot_have_in_a_cluster_stalls_until_it_is_changed() {
     let place = Place::new().await;
     let operator = place.operator();
-    place.apply(json!({"server": {"weights": [100, 50]}})).await.expect("taken");
+    let consul = json!({"consul": {"mode": "External", "external": {"address": "consul:8500"}}});
+    place.apply(json!({"server": {"weights": [100, 50]}, "addons": consul})).await.expect("taken");
     place.reason("Stalled", "UnequalWeights").await;
     assert!(place.children().await.is_empty());
-    place.apply(json!({"server": {"weights": [100, 100]}})).await.expect("taken");
+    place.apply(json!({"server": {"weights": [100, 100]}, "addons": consul})).await.expect("taken");
     place.reason("Stalled", "NotStalled").await;
     // What only the API server finds is told in its words.
     place.apply(json!({"podTemplate": {"labels": {"not a label": "x"}}})).await.expect("taken");

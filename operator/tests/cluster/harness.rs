@@ -17,6 +17,9 @@ use user_info_api::crd::{UserInfoDeployment, definition};
 use user_info_operator::cluster::ClusterArgs;
 use user_info_operator::controller::{self, Settings};
 use user_info_operator::discovery;
+use user_info_operator::helm::Helm;
+use user_info_operator::helm::chart::Embedded;
+use user_info_operator::helm::exec::Program;
 use user_info_operator::kind::Kind;
 use user_info_operator::metrics::Metrics;
 use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
@@ -50,6 +53,21 @@ pub(crate) async fn config() -> Config {
     args.find().await.expect("a kubeconfig").into_config()
 }
 
+/// Helm, which ends with this process, and the product's charts.
+pub(crate) fn helm() -> Helm {
+    let guard = [env!("CARGO_BIN_EXE_user-info-operator").into(), "guard".into(), std::process::id().to_string().into(), "--".into()];
+    let kubeconfig = std::env::var_os(KUBECONFIG).unwrap_or_default();
+    let program =
+        Program { helm: "helm".into(), guard: guard.into(), cluster: vec!["--kubeconfig".into(), kubeconfig], work: std::env::temp_dir() };
+    let charts = Embedded::read(&charts()).expect("charts");
+    Helm { program, charts: Arc::new(charts), concurrency: 2, metrics_address: None }
+}
+
+/// The product's charts.
+pub(crate) fn charts() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../charts")
+}
+
 impl Place {
     /// A new namespace in a cluster that knows the definition.
     pub(crate) async fn new() -> Self {
@@ -74,6 +92,7 @@ impl Place {
             debounce: Duration::from_millis(20),
             access: Access::Proxy,
             identity: "test".to_owned(),
+            helm: helm(),
         };
         let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
         Operator { stop, task, metrics }
@@ -91,8 +110,13 @@ impl Place {
         kind.api(&self.client, &self.namespace)
     }
 
-    /// Applies a resource named `demo` with this spec, as a person would.
-    pub(crate) async fn apply(&self, spec: Value) -> Result<UserInfoDeployment, kube::Error> {
+    /// Applies a resource named `demo` with this spec, as a person would. Without `addons` it has none: no pod of theirs gets ready here.
+    pub(crate) async fn apply(&self, mut spec: Value) -> Result<UserInfoDeployment, kube::Error> {
+        let none = serde_json::json!({"mode": "Disabled"});
+        let addons = spec.as_object_mut().expect("a spec").entry("addons").or_insert_with(|| serde_json::json!({}));
+        for addon in ["consul", "prometheus", "grafana"] {
+            addons.as_object_mut().expect("addons").entry(addon).or_insert_with(|| none.clone());
+        }
         let resource = serde_json::json!({
             "apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "demo"}, "spec": spec,
         });
@@ -112,7 +136,7 @@ impl Place {
     pub(crate) async fn children(&self) -> BTreeMap<String, Value> {
         let mut all = BTreeMap::new();
         let labels = format!("{MANAGED_BY}={OPERATOR},{INSTANCE}=demo");
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::ServiceMonitor) {
+        for kind in Kind::OWN.into_iter().filter(|kind| *kind != Kind::ServiceMonitor) {
             for object in self.api(kind).list(&ListParams::default().labels(&labels)).await.expect("a list") {
                 let title = format!("{} {}", kind.name(), object.name_any());
                 all.insert(title, serde_json::to_value(object).expect("JSON"));

@@ -47,6 +47,7 @@ pub(super) fn verdict(child: &Child, seen: Option<&Seen>, remembered: Option<u64
 mod tests {
     use super::*;
     use crate::kind::Kind;
+    use crate::names::OPERATOR;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ mod tests {
         if terminating {
             meta["deletionTimestamp"] = "2030-01-01T00:00:00Z".into();
         }
-        Seen::of(&serde_json::from_value::<ObjectMeta>(meta).expect("metadata")).expect("owned")
+        Seen::of(&serde_json::from_value::<ObjectMeta>(meta).expect("metadata"), OPERATOR).expect("owned")
     }
 
     #[test]

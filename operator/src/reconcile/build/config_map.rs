@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Child, Plan};
 use crate::kind::Kind;
-use crate::names::{CONFIG_GENERATION, CONFIG_HASH, Component};
+use crate::names::{CONFIG_GENERATION, CONFIG_HASH, Component, USES};
 
 /// The key that a component's file stands under.
 pub(super) fn key(component: Component) -> String {
@@ -17,10 +17,15 @@ pub(super) fn key(component: Component) -> String {
 pub(super) fn build(plan: &Plan, component: Component) -> Child {
     let config = plan.config(component);
     let mut metadata = plan.owner.meta(plan.owner.object(component), component);
-    metadata.annotations = Some(BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         (CONFIG_HASH.to_owned(), config.revision.hash.clone()),
         (CONFIG_GENERATION.to_owned(), config.revision.generation.to_string()),
-    ]));
+    ]);
+    let uses = plan.managed.names();
+    if !uses.is_empty() {
+        annotations.insert(USES.to_owned(), uses.join(","));
+    }
+    metadata.annotations = Some(annotations);
     let data = BTreeMap::from([(key(component), config.text.clone())]);
     Child::new(Kind::ConfigMap, &ConfigMap { metadata, data: Some(data), ..ConfigMap::default() })
 }

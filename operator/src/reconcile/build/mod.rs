@@ -6,6 +6,7 @@ mod config_map;
 mod deployment;
 mod disruption_budget;
 mod horizontal_autoscaler;
+mod migration;
 mod network_policy;
 pub(super) mod pod;
 mod secrets;
@@ -20,6 +21,7 @@ pub use secrets::{NeededSecret, needed};
 use user_info_api::crd::UserInfoDeployment;
 
 use crate::names::{Component, Owner};
+use crate::reconcile::provision::managed::Managed;
 
 /// All that objects are made from.
 #[derive(Debug, Clone)]
@@ -34,6 +36,10 @@ pub struct Plan {
     pub client: ConfigFile,
     /// Whether the Prometheus Operator is told of the pods.
     pub service_monitors: bool,
+    /// How what is installed is reached.
+    pub managed: Managed,
+    /// What tells the data of the managed store of the users from others; none if there are none, or they cannot be reached now.
+    pub data: Option<String>,
 }
 
 impl Plan {
@@ -77,6 +83,7 @@ pub fn build(plan: &Plan) -> Vec<Child> {
         children.push(deployment::build(plan, component));
     }
     children.push(service::peers(plan));
+    children.extend(migration::build(plan));
     children.extend(disruption_budget::build(plan));
     children.extend(horizontal_autoscaler::build(plan));
     children.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));

@@ -100,6 +100,22 @@ fn container(plan: &Plan, component: Component) -> Container {
     }
 }
 
+/// A pod that brings the managed store of the users to the schema of this version, and puts the sample users there. It has the volumes of a
+/// pod of `user_info`, and is none of those that calls are led to.
+pub(super) fn migration(plan: &Plan) -> PodSpec {
+    let step = |name: &str| Container { resources: Some(modest()), ..program(plan, Component::Server, name, &[name]) };
+    // Page views of someone else are never changed unasked.
+    let seeds = plan.resource.spec.data.redis.mode != StoreMode::External;
+    let (first, then) = if seeds { (vec![step("migrate")], step("seed")) } else { (Vec::new(), step("migrate")) };
+    PodSpec {
+        restart_policy: Some("OnFailure".to_owned()),
+        init_containers: some(first),
+        containers: vec![then],
+        topology_spread_constraints: None,
+        ..spec(plan, Component::Server)
+    }
+}
+
 /// What has to be done in a new pod first. Embedded stores begin empty in each pod. Stores of someone else are never changed unasked.
 fn steps(plan: &Plan, component: Component) -> Vec<Container> {
     if component == Component::Server && plan.resource.spec.data.mysql.mode == StoreMode::Embedded {
@@ -150,7 +166,7 @@ fn probe(plan: &Plan, component: Component, path: &str) -> Probe {
 }
 
 fn secret_names(plan: &Plan, component: Component) -> BTreeSet<String> {
-    secrets::needed(&plan.resource.spec, component).into_iter().map(|secret| secret.name).collect()
+    secrets::needed(&plan.resource.spec, component, &plan.managed).into_iter().map(|secret| secret.name).collect()
 }
 
 /// Names of volumes are made from positions: a Secret's name may be longer than a volume's.

@@ -1,8 +1,10 @@
 //! The Secrets that pods need.
 
 use user_info_api::crd::{AddonMode, SecretRef, StoreMode, UserInfoDeploymentSpec};
+use user_info_api::render::ManagedStore;
 
 use crate::names::Component;
+use crate::reconcile::provision::managed::Managed;
 
 /// A key of a Secret without which pods cannot start.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,17 +17,23 @@ pub struct NeededSecret {
     pub field: &'static str,
 }
 
-/// Every key that a component's pods read, by name of the Secret.
-pub fn needed(spec: &UserInfoDeploymentSpec, component: Component) -> Vec<NeededSecret> {
+/// Every key that a component's pods read, by name of the Secret. Those of releases are among them as far as `managed` names them.
+pub fn needed(spec: &UserInfoDeploymentSpec, component: Component, managed: &Managed) -> Vec<NeededSecret> {
     let consul = spec.addons.consul.external.as_ref().filter(|_| spec.addons.consul.mode == AddonMode::External);
     let token = need(consul.and_then(|external| external.secret_ref.as_ref()), "token", "spec.addons.consul.external.secretRef");
+    let own_token = need(managed.consul.as_ref().and_then(|consul| consul.token.as_ref()), "token", "spec.addons.consul.values.acl");
     let mut all = match component {
-        Component::Client => vec![token],
+        Component::Client => vec![token, own_token],
         Component::Server => {
             let mysql = Some(&spec.data.mysql).filter(|mysql| mysql.mode == StoreMode::External);
             let redis = Some(&spec.data.redis).filter(|redis| redis.mode == StoreMode::External);
+            let own =
+                |store: &Option<ManagedStore>, field| need(store.as_ref().and_then(|store| store.password.as_ref()), "password", field);
             vec![
                 token,
+                own_token,
+                own(&managed.mysql, "spec.data.mysql"),
+                own(&managed.redis, "spec.data.redis"),
                 need(mysql.and_then(|mysql| mysql.secret_ref.as_ref()), "password", "spec.data.mysql.secretRef"),
                 need(mysql.and_then(|mysql| mysql.ca_secret_ref.as_ref()), "ca.crt", "spec.data.mysql.caSecretRef"),
                 need(redis.and_then(|redis| redis.secret_ref.as_ref()), "password", "spec.data.redis.secretRef"),

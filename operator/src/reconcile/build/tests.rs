@@ -1,4 +1,5 @@
 use super::*;
+use crate::kind::Kind;
 use crate::reconcile::dereference::Found;
 use crate::reconcile::validate::{tests as input, validate};
 use serde_json::Value;
@@ -77,7 +78,42 @@ fn live_settings_change_no_template() {
 }
 
 #[test]
-fn the_client_finds_instances_by_dns_while_consul_is_not_provisioned() {
-    let config = one(&children("{}"), "ConfigMap demo-user-client")["data"]["user_client.yaml"].clone();
+fn without_consul_the_client_finds_instances_by_dns() {
+    let config = one(&children("{addons: {consul: {mode: Disabled}}}"), "ConfigMap demo-user-client")["data"]["user_client.yaml"].clone();
     assert!(config.as_str().is_some_and(|text| text.contains("host: demo-user-info-peers")), "{config}");
+}
+
+#[test]
+fn managed_stores_are_reached_with_their_passwords_and_migrated_once_for_their_data() {
+    let spec = "{data: {mysql: {mode: Managed}, redis: {mode: Managed}}}";
+    let all = children(spec);
+    let pods = &one(&all, "Deployment demo-user-info")["spec"]["template"]["spec"];
+    assert_eq!(pods["initContainers"], Value::Null, "a pod does not migrate");
+    let mounted: Vec<_> = pods["volumes"].as_array().expect("volumes").iter().filter_map(|v| v["secret"]["secretName"].as_str()).collect();
+    assert_eq!(mounted, ["demo-mysql", "demo-redis"]);
+    assert_eq!(one(&all, "ConfigMap demo-user-info")["metadata"]["annotations"]["userinfo.bbs.dev/uses"], "mysql,redis,consul");
+
+    let job = |spec: &str, data: &str| {
+        let resource = input::resource(spec);
+        let found = Found { data: Some(data.to_owned()), ..input::found(&resource) };
+        let all = build(&validate(&resource, found).expect("valid"));
+        all.into_iter().find(|child| child.kind == Kind::Job).expect("a job")
+    };
+    let first = job(spec, "a");
+    let pod = &first.manifest["spec"]["template"];
+    let steps: Vec<_> = ["initContainers", "containers"].map(|list| pod["spec"][list][0]["args"][0].clone()).into();
+    assert_eq!(steps, ["migrate", "seed"]);
+    assert_eq!(pod["metadata"]["labels"]["app.kubernetes.io/component"], "migration", "no calls are led to it");
+    assert_eq!(job("{rateLimiter: {}, replicas: 7, data: {mysql: {mode: Managed}, redis: {mode: Managed}}}", "a").name, first.name);
+    assert_ne!(job(spec, "b").name, first.name, "other data");
+    assert_ne!(
+        job("{image: {tag: next}, data: {mysql: {mode: Managed}, redis: {mode: Managed}}}", "a").name,
+        first.name,
+        "another version"
+    );
+    let external = job("{data: {mysql: {mode: Managed}, redis: {mode: External, address: 'r:6379'}}}", "a");
+    assert_eq!(
+        external.manifest["spec"]["template"]["spec"]["containers"][0]["args"][0], "migrate",
+        "page views of someone else are not touched"
+    );
 }

@@ -2,13 +2,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
-use user_info_api::crd::{AddonMode, UserInfoDeploymentStatus};
+use user_info_api::crd::{AddonMode, AddonPhase, UserInfoDeploymentStatus};
 
 use super::View;
 use crate::error::Class;
+use crate::helm::complaint::Complaint;
 use crate::reconcile::confirm::Confirmation;
 use crate::reconcile::faults::whole_seconds;
 use crate::reconcile::observe::Observed;
+use crate::reconcile::provision::{Progressed, STALLED};
 
 /// Whether something holds, its name, and a sentence about it.
 type Verdict = (bool, &'static str, String);
@@ -60,7 +62,12 @@ fn ready(view: &View<'_>) -> Verdict {
     if view.resource.spec.operation.stopped {
         return (false, "Stopped", "stopped by spec.operation.stopped".to_owned());
     }
-    let Some(server) = &view.server else { return (false, "Creating", "nothing runs yet".to_owned()) };
+    let Some(server) = &view.server else {
+        return match view.held {
+            Some(held) => (false, "Waiting", held.to_owned()),
+            None => (false, "Creating", "nothing runs yet".to_owned()),
+        };
+    };
     if !server.workload.up() {
         return short(server, "instance", "InstancesNotReady");
     }
@@ -108,6 +115,15 @@ fn progressing(view: &View<'_>) -> Verdict {
     if view.server.is_none() && view.plan.is_some() || rolling(&view.server) || rolling(&view.client) {
         return (true, "RollingOut", "pods are being started or replaced".to_owned());
     }
+    if let Some(held) = view.held {
+        return (true, "Waiting", held.to_owned());
+    }
+    let working = |one: &&Progressed| {
+        matches!(one.status.phase, AddonPhase::Pending | AddonPhase::Progressing | AddonPhase::Removing) && one.complaint.is_none()
+    };
+    if let Some(one) = progressed(view).iter().find(working) {
+        return (true, "Provisioning", said(one));
+    }
     if view.server_confirmed.pending() || view.client_confirmed.pending() {
         return (true, "Reloading", "pods are putting new settings in force".to_owned());
     }
@@ -128,21 +144,40 @@ fn degraded(view: &View<'_>) -> Verdict {
             return (true, reason, message);
         }
     }
-    if !view.drifted.is_empty() {
-        return (true, "Drifted", format!("changed by someone else and left so: {}", view.drifted.join(", ")));
+    if let Some((one, complaint)) = complaints(view).next() {
+        return (true, complaint.reason, format!("{}: {}", one.addon.name(), complaint.message));
+    }
+    let drifted: Vec<_> = view.drifted.iter().chain(progressed(view).iter().flat_map(|one| &one.drifted)).map(String::as_str).collect();
+    if !drifted.is_empty() {
+        return (true, "Drifted", format!("changed by someone else and left so: {}", drifted.join(", ")));
     }
     (false, "AsExpected", "nothing is wrong".to_owned())
 }
 
 fn addons(view: &View<'_>) -> Verdict {
-    let addons = &view.resource.spec.addons;
-    let modes = [("consul", addons.consul.mode), ("prometheus", addons.prometheus.mode), ("grafana", addons.grafana.mode)];
-    let missing: Vec<_> = modes.iter().filter(|(_, mode)| *mode == AddonMode::Managed).map(|(name, _)| *name).collect();
-    if missing.is_empty() {
-        return (true, "AddonsReady", "every addon is there, or wanted from elsewhere".to_owned());
+    let unready = |one: &&Progressed| one.status.mode == AddonMode::Managed && one.status.phase != AddonPhase::Ready;
+    let missing: Vec<_> = progressed(view).iter().filter(unready).collect();
+    if view.provision.is_none() {
+        return (false, "Unknown", "the releases could not be looked at".to_owned());
     }
-    let message = format!("this version of the operator does not provision {}; set External or Disabled", missing.join(", "));
-    (false, "AddonsNotProvisioned", message)
+    if missing.is_empty() {
+        return (true, "AddonsReady", "every addon is up, or wanted from elsewhere".to_owned());
+    }
+    let reason = missing.iter().find_map(|one| one.complaint.as_ref()).map_or("AddonsNotReady", |complaint| complaint.reason);
+    (false, reason, missing.into_iter().map(said).collect::<Vec<_>>().join("; "))
+}
+
+fn progressed<'a>(view: &View<'a>) -> &'a [Progressed] {
+    view.provision.map_or(&[], |provision| &provision.addons)
+}
+
+fn complaints<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Progressed, &'a Complaint)> {
+    progressed(view).iter().filter_map(|one| Some((one, one.complaint.as_ref()?)))
+}
+
+/// How far an addon is, in words.
+fn said(one: &Progressed) -> String {
+    format!("{}: {}", one.addon.name(), one.status.message.as_deref().unwrap_or("not ready"))
 }
 
 fn paused(view: &View<'_>) -> Verdict {
@@ -156,6 +191,10 @@ fn paused(view: &View<'_>) -> Verdict {
 fn stalled(view: &View<'_>) -> Verdict {
     match view.failure {
         Some(failure) if failure.class() == Class::Permanent => (true, failure.reason(), failure.to_string()),
+        _ if let Some((one, complaint)) = complaints(view).find(|(one, _)| one.status.failures >= STALLED) => {
+            let tries = one.status.failures;
+            (true, complaint.reason, format!("{} failed {tries} times in a row: {}", one.addon.name(), complaint.message))
+        }
         _ => (false, "NotStalled", "nothing waits for a change of the spec".to_owned()),
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::helm::complaint::Complaint;
 use crate::reconcile::observe::{Trouble, Workload};
+use crate::reconcile::provision::tests::progressed;
 use crate::reconcile::validate::{tests as input, validate};
 
 fn workload(desired: i32, ready: i32) -> Observed {
@@ -13,6 +15,12 @@ fn confirmed(confirmed: usize, pods: usize) -> Confirmation {
 
 /// The conditions as `Type=Status Reason: message`.
 fn told(change: impl FnOnce(&mut View<'_>), spec: &str) -> Vec<String> {
+    let up = Provision { addons: Addon::ALL.map(|addon| progressed(addon, AddonPhase::Ready, None)).into(), ..Provision::default() };
+    told_with(&up, change, spec)
+}
+
+/// The same with addons that are not all up.
+fn told_with(provision: &Provision, change: impl FnOnce(&mut View<'_>), spec: &str) -> Vec<String> {
     let resource = input::resource(spec);
     let plan = validate(&resource, input::found(&resource)).expect("valid");
     let mut view = View {
@@ -20,6 +28,8 @@ fn told(change: impl FnOnce(&mut View<'_>), spec: &str) -> Vec<String> {
         plan: Some(&plan),
         failure: None,
         drifted: &[],
+        provision: Some(provision),
+        held: None,
         server: Some(workload(3, 3)),
         client: Some(workload(1, 1)),
         server_confirmed: confirmed(3, 3),
@@ -84,6 +94,8 @@ fn the_time_of_a_condition_is_kept_while_it_lasts() {
             plan: None,
             failure: None,
             drifted: &[],
+            provision: None,
+            held: None,
             server: Some(workload(1, 1)),
             client: None,
             server_confirmed: Confirmation::default(),
@@ -106,6 +118,8 @@ fn what_is_applied_is_what_one_instance_confirmed() {
         plan: Some(&plan),
         failure: None,
         drifted: &[],
+        provision: None,
+        held: None,
         server: Some(workload(3, 3)),
         client: None,
         server_confirmed: Confirmation { pods: 3, confirmed, ..Confirmation::default() },
@@ -117,4 +131,42 @@ fn what_is_applied_is_what_one_instance_confirmed() {
     let applied = status(&view(2)).applied.expect("confirmed");
     assert_eq!((applied.instances, applied.generation), (2, 4));
     assert_eq!(applied.rate_limiter.map(|limiter| limiter.requests_per_second), Some(5));
+}
+
+#[test]
+fn an_addon_that_fails_is_told_of_and_leaves_the_services_ready() {
+    let complaint = Complaint { reason: "ValuesRefused", message: "at '/port': got string".to_owned() };
+    let failed = |failures: i32| {
+        let mut one = progressed(Addon::Grafana, AddonPhase::Failed, Some(complaint.clone()));
+        one.status.failures = failures;
+        Provision { addons: vec![progressed(Addon::Consul, AddonPhase::Ready, None), one], ..Provision::default() }
+    };
+    let (once, often) = (failed(1), failed(5));
+    let all = told_with(&once, |_| {}, "{}");
+    assert_eq!(all[0], "Ready=True Ready: 3 instances ready");
+    assert_eq!(all[3], "Degraded=True ValuesRefused: grafana: at '/port': got string");
+    assert_eq!(all[4], "AddonsReady=False ValuesRefused: grafana: at '/port': got string");
+    assert_eq!(all[6], "Stalled=False NotStalled: nothing waits for a change of the spec");
+    let all = told_with(&often, |_| {}, "{}");
+    assert_eq!(all[6], "Stalled=True ValuesRefused: grafana failed 5 times in a row: at '/port': got string");
+}
+
+#[test]
+fn what_is_being_installed_is_progress_and_waited_for_if_nothing_runs() {
+    let all = told(
+        |view| {
+            view.server = None;
+            view.held = Some("waits for mysql (helm installs it)");
+        },
+        "{}",
+    );
+    assert_eq!(all[0], "Ready=False Waiting: waits for mysql (helm installs it)");
+    assert!(all[2].starts_with("Progressing=True"), "{all:?}");
+    let installing = Provision { addons: vec![progressed(Addon::Grafana, AddonPhase::Progressing, None)], ..Provision::default() };
+    let all = told_with(&installing, |_| {}, "{}");
+    assert_eq!(
+        (all[0].as_str(), all[2].as_str()),
+        ("Ready=True Ready: 3 instances ready", "Progressing=True Provisioning: grafana: not ready")
+    );
+    assert_eq!(all[4], "AddonsReady=False AddonsNotReady: grafana: not ready");
 }

@@ -1,11 +1,16 @@
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::helm::addon::Addon;
+use crate::helm::values;
 use crate::names::Owner;
 use crate::reconcile::faults::clock;
+use crate::reconcile::provision::managed::Managed;
 use k8s_openapi::jiff::Timestamp;
 use user_info_api::crd::load;
 
 /// A resource with this spec, in YAML.
-pub(in crate::reconcile) fn resource(spec: &str) -> UserInfoDeployment {
+pub(crate) fn resource(spec: &str) -> UserInfoDeployment {
     let text =
         format!("apiVersion: userinfo.bbs.dev/v1alpha1\nkind: UserInfoDeployment\nmetadata: {{name: demo, namespace: ns}}\nspec: {spec}\n");
     let mut resource = load(&text).expect("valid");
@@ -15,7 +20,7 @@ pub(in crate::reconcile) fn resource(spec: &str) -> UserInfoDeployment {
 }
 
 /// What is found for a resource that lacks nothing.
-pub(in crate::reconcile) fn found(resource: &UserInfoDeployment) -> Found {
+pub(crate) fn found(resource: &UserInfoDeployment) -> Found {
     let now = Timestamp::from_second(1_700_000_000).expect("in range");
     Found {
         owner: Owner::of(&resource.metadata),
@@ -24,6 +29,8 @@ pub(in crate::reconcile) fn found(resource: &UserInfoDeployment) -> Found {
         client: None,
         clock: clock(resource.spec.fault_injection.as_ref(), None, now),
         service_monitors: false,
+        managed: Managed::new("demo", &resource.spec, &values::all(resource, None, &BTreeMap::new())),
+        data: Addon::MySql.managed(&resource.spec).then(|| "uid-of-data".to_owned()),
         now,
     }
 }
@@ -35,12 +42,9 @@ fn plan(spec: &str) -> Result<Plan, Error> {
 
 #[test]
 fn what_cannot_be_done_in_a_cluster_is_refused_with_its_reason() {
-    for (spec, reason) in [
-        ("{server: {weights: [100, 50]}}", "UnequalWeights"),
-        ("{data: {mysql: {mode: Managed}}}", "NotProvisioned"),
-        ("{data: {redis: {mode: Managed}}}", "NotProvisioned"),
-        ("{addons: {prometheus: {serviceMonitor: Enabled}}}", "NoServiceMonitors"),
-    ] {
+    for (spec, reason) in
+        [("{server: {weights: [100, 50]}}", "UnequalWeights"), ("{addons: {prometheus: {serviceMonitor: Enabled}}}", "NoServiceMonitors")]
+    {
         assert_eq!(plan(spec).err().map(|error| error.reason()), Some(reason), "{spec}");
     }
     assert!(plan("{server: {weights: [50, 50]}}").is_ok());

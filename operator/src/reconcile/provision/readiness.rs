@@ -1,0 +1,86 @@
+//! Whether the workloads of releases are up.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::helm::addon::Addon;
+use crate::names::{MANAGED_BY, Owner, RELEASE_NAME};
+use crate::reconcile::observe::{Observed, Trouble, Workload};
+
+/// How an addon's pods are: the sum over all workloads of its release, whoever's the chart is.
+pub(super) async fn of(owner: &Owner, context: &Context) -> Result<BTreeMap<Addon, Observed>, Error> {
+    let of_helm = ListParams::default().labels(&format!("{MANAGED_BY}=Helm"));
+    let sets: Api<StatefulSet> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let mut all: BTreeMap<Addon, Observed> = BTreeMap::new();
+    for set in sets.list(&of_helm).await? {
+        let Some(addon) = addon(&set.metadata, owner) else { continue };
+        let selector = set.spec.as_ref().map(|spec| spec.selector.clone());
+        add(all.entry(addon).or_insert_with(nothing), of_set(&set), selector.as_ref(), owner, context).await?;
+    }
+    for deployment in deployments.list(&of_helm).await? {
+        let Some(addon) = addon(&deployment.metadata, owner) else { continue };
+        let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone());
+        add(all.entry(addon).or_insert_with(nothing), Workload::of(&deployment), selector.as_ref(), owner, context).await?;
+    }
+    Ok(all)
+}
+
+/// Where nothing runs, nothing is waited for.
+pub(super) fn nothing() -> Observed {
+    Observed { workload: Workload { current: true, ..Workload::default() }, trouble: None }
+}
+
+fn addon(meta: &ObjectMeta, owner: &Owner) -> Option<Addon> {
+    let (of, addon) = Addon::of_release(meta.annotations.as_ref()?.get(RELEASE_NAME)?)?;
+    (of == owner.name).then_some(addon)
+}
+
+fn of_set(set: &StatefulSet) -> Workload {
+    let status = set.status.clone().unwrap_or_default();
+    let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    Workload {
+        current: status.observed_generation >= set.metadata.generation,
+        desired,
+        replicas: status.replicas,
+        ready: status.ready_replicas.unwrap_or_default(),
+        // While nothing is being replaced, the field is left out.
+        updated: if status.current_revision == status.update_revision {
+            status.replicas
+        } else {
+            status.updated_replicas.unwrap_or_default()
+        },
+        available: status.available_replicas.unwrap_or_default(),
+    }
+}
+
+/// Adds a workload. Pods are looked at only while some are missing.
+async fn add(
+    sum: &mut Observed,
+    workload: Workload,
+    selector: Option<&LabelSelector>,
+    owner: &Owner,
+    context: &Context,
+) -> Result<(), Error> {
+    if sum.trouble.is_none() && !workload.settled() {
+        let labels = selector.and_then(|selector| selector.match_labels.as_ref()).into_iter().flatten();
+        let text = labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+        let pods: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
+        sum.trouble = Trouble::of_pods(&pods.list(&ListParams::default().labels(&text)).await?.items);
+    }
+    let total = &mut sum.workload;
+    total.current = total.current && workload.current;
+    total.desired += workload.desired;
+    total.replicas += workload.replicas;
+    total.ready += workload.ready;
+    total.updated += workload.updated;
+    total.available += workload.available;
+    Ok(())
+}

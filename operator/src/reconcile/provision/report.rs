@@ -1,0 +1,104 @@
+//! What the status says of an addon: pure functions.
+
+use user_info_api::crd::{AddonMode, AddonPhase, AddonStatus, UserInfoDeployment, UserInfoDeploymentSpec};
+
+use super::step::Step;
+use super::{Progressed, managed};
+use crate::helm::addon::Addon;
+use crate::helm::command::Verb;
+use crate::helm::complaint::Complaint;
+use crate::reconcile::observe::Observed;
+
+/// An addon that is installed, or to be.
+pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> Progressed {
+    let newest = step.history.last();
+    let chart = step.memory.chart.as_ref().map(|(_, chart)| chart.clone());
+    let complaint = step.memory.complaint.clone().or_else(|| trouble(observed));
+    let (phase, message) = phase(step, observed, complaint.as_ref());
+    let status = AddonStatus {
+        release: Some(step.addon.release(&step.owner.name)),
+        revision: newest.map(|newest| newest.number.into()),
+        chart: chart.as_ref().map(|(name, _)| name.clone()),
+        version: chart.map(|(_, version)| version),
+        digest: newest.and_then(|newest| newest.digest.clone()),
+        phase,
+        failures: i32::try_from(step.memory.failures).unwrap_or(i32::MAX),
+        endpoint: step.wanted.values.get(&step.addon).map(|values| managed::endpoint(step.addon, &step.owner.name, values)),
+        message,
+        ..of(step.addon, AddonMode::Managed)
+    };
+    Progressed { addon: step.addon, status, complaint, drifted: Vec::new() }
+}
+
+fn trouble(observed: &Observed) -> Option<Complaint> {
+    observed.trouble.clone().map(|trouble| Complaint { reason: trouble.reason, message: trouble.message })
+}
+
+fn phase(step: &Step<'_>, observed: &Observed, complaint: Option<&Complaint>) -> (AddonPhase, Option<String>) {
+    let words = |verb: Verb| match verb {
+        Verb::Install => "helm installs it",
+        Verb::Upgrade => "helm upgrades it",
+        Verb::Repair => "helm puts its objects back",
+        Verb::Uninstall => "helm removes what was left of it",
+    };
+    let failing = step.memory.complaint.is_some();
+    let workload = &observed.workload;
+    let numbers = if workload.up() {
+        format!("{} of {} pods up to date and available", workload.updated.min(workload.available), workload.desired)
+    } else {
+        format!("{} of {} pods ready", workload.ready, workload.desired)
+    };
+    match (step.running, complaint) {
+        (_, Some(complaint)) if failing => (AddonPhase::Failed, Some(complaint.message.clone())),
+        (Some(verb), _) => (AddonPhase::Progressing, Some(words(verb).to_owned())),
+        (None, _) if !step.stands() => (AddonPhase::Pending, Some("not installed as it is wanted yet".to_owned())),
+        (None, Some(complaint)) => (AddonPhase::Progressing, Some(format!("{numbers}: {}", complaint.message))),
+        (None, None) if !workload.settled() => (AddonPhase::Progressing, Some(numbers)),
+        (None, None) => (AddonPhase::Ready, None),
+    }
+}
+
+/// An addon that is someone else's, or a release that is to go.
+pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: bool) -> Option<Progressed> {
+    let spec = &resource.spec;
+    let mode = addon.mode(spec);
+    if mode == AddonMode::Disabled && !removing {
+        return None;
+    }
+    let owner = resource.metadata.name.as_deref().unwrap_or_default();
+    let status = AddonStatus {
+        endpoint: external(addon, spec),
+        release: removing.then(|| addon.release(owner)),
+        phase: if removing { AddonPhase::Removing } else { AddonPhase::Ready },
+        message: removing.then(|| "goes when the services no longer use it".to_owned()),
+        ..of(addon, mode)
+    };
+    Some(Progressed { addon, status, complaint: None, drifted: Vec::new() })
+}
+
+/// Where an addon of someone else is.
+fn external(addon: Addon, spec: &UserInfoDeploymentSpec) -> Option<String> {
+    match addon {
+        Addon::MySql => spec.data.mysql.address.clone(),
+        Addon::Redis => spec.data.redis.address.clone(),
+        Addon::Consul => spec.addons.consul.external.as_ref().map(|external| external.address.clone()),
+        Addon::Prometheus => spec.addons.prometheus.external.as_ref().map(|external| external.address.clone()),
+        Addon::Grafana => spec.addons.grafana.external.as_ref().map(|external| external.address.clone()),
+    }
+}
+
+pub(super) fn of(addon: Addon, mode: AddonMode) -> AddonStatus {
+    AddonStatus {
+        name: addon.name().to_owned(),
+        mode,
+        release: None,
+        revision: None,
+        chart: None,
+        version: None,
+        digest: None,
+        phase: AddonPhase::default(),
+        failures: 0,
+        endpoint: None,
+        message: None,
+    }
+}

@@ -1,0 +1,131 @@
+//! The operator is killed with its Helm at any moment of an install, an upgrade and a removal; another one finishes.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+use serde_json::json;
+use user_info_operator::kind::Kind;
+
+use crate::harness::{Place, charts, helm, within};
+use crate::releases::{newest, redis, revisions};
+
+/// The grace for a pending release, and what comes before and after it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The operator as a process of its own.
+struct Process(Child);
+
+impl Process {
+    fn start(place: &Place) -> Self {
+        let kubeconfig = helm().program.cluster.pop().expect("a kubeconfig");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_user-info-operator"));
+        command.args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log=off", "--namespace", &place.namespace]);
+        command.arg("--kubeconfig").arg(kubeconfig).arg("--charts").arg(charts());
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("started"))
+    }
+
+    /// Its Helm, if one runs.
+    fn helm(&self) -> Option<u32> {
+        let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).ok()?;
+        tasks.flatten().filter_map(of).find_map(|children| children.split_whitespace().next()?.parse().ok())
+    }
+
+    /// Kills it with -9 at a moment after it has begun to run Helm.
+    async fn kill(mut self, moment: Moment, place: &Place, state: &str) {
+        let child = within(LIMIT, "a call of Helm", async || self.helm()).await;
+        match moment {
+            Moment::After(delay) => tokio::time::sleep(delay).await,
+            Moment::InTheMiddle => while !ended(child) && newest(place, "demo-redis").await.is_none_or(|newest| newest.1 != state) {},
+        }
+        self.0.kill().expect("killed");
+        self.0.wait().expect("gone");
+        // Nobody has told Helm, and yet it ends.
+        within(Duration::from_secs(5), "the end of its Helm", async || ended(child).then_some(())).await;
+    }
+}
+
+/// When to kill.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// So long after Helm has begun.
+    After(Duration),
+    /// While the release says that Helm is at work.
+    InTheMiddle,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a process is gone, or waits for its parent to take note of that.
+fn ended(process: u32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat"));
+    stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn killed_at_any_stage_of_a_release_another_one_finishes() {
+    let mut left = Vec::new();
+    let after = [0, 50, 100, 200].map(|pause| Moment::After(Duration::from_millis(pause)));
+    for moment in after.into_iter().chain([Moment::InTheMiddle; 3]) {
+        let place = Place::new().await;
+        let config = async || place.get(Kind::ConfigMap, "demo-redis").await.map(|config| config["data"]["redis.conf"].to_string());
+
+        place.apply(redis(&json!({"maxMemory": "64mb"}))).await.expect("taken");
+        Process::start(&place).kill(moment, &place, "pending-install").await;
+        left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
+        let operator = place.operator();
+        within(LIMIT, "the release", async || newest(&place, "demo-redis").await.filter(|newest| newest.1 == "deployed")).await;
+        assert!(config().await.expect("there").contains("maxmemory 64mb"));
+        operator.stop().await;
+
+        place.apply(redis(&json!({"maxMemory": "65mb"}))).await.expect("taken");
+        Process::start(&place).kill(moment, &place, "pending-upgrade").await;
+        left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
+        let operator = place.operator();
+        within(LIMIT, "the upgrade", async || {
+            let newest = newest(&place, "demo-redis").await?;
+            (newest.1 == "deployed" && config().await?.contains("maxmemory 65mb")).then_some(())
+        })
+        .await;
+        operator.stop().await;
+
+        place.resources().delete("demo", &DeleteParams::default()).await.expect("deleted");
+        Process::start(&place).kill(moment, &place, "uninstalling").await;
+        left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
+        let operator = place.operator();
+        within(LIMIT, "the end", async || place.resources().get_opt("demo").await.expect("an answer").is_none().then_some(())).await;
+        assert!(revisions(&place).await.is_empty() && config().await.is_none());
+        operator.stop().await;
+    }
+    println!("left by a kill after an install, an upgrade and a removal: {left:?}");
+    for stage in ["pending-install", "pending-upgrade", "uninstalling"] {
+        assert!(left.iter().any(|state| state == stage), "no kill came in the middle of it: {left:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn told_to_stop_it_has_helm_end_first() {
+    let place = Place::new().await;
+    place.apply(redis(&json!({}))).await.expect("taken");
+    let mut process = Process::start(&place);
+    let child = within(LIMIT, "a call of Helm", async || process.helm()).await;
+    let told = Command::new("kill").arg(process.0.id().to_string()).status().expect("kill");
+    assert!(told.success());
+    let status = tokio::task::spawn_blocking(move || process.0.wait().expect("waited for")).await.expect("ended");
+    assert!(status.success(), "{status}");
+    assert!(ended(child));
+    let state = newest(&place, "demo-redis").await.map(|newest| newest.1);
+    assert!(!state.as_ref().is_some_and(|state| state.starts_with("pending")), "{state:?}");
+    let operator = place.operator();
+    within(LIMIT, "the release", async || newest(&place, "demo-redis").await.filter(|newest| newest.1 == "deployed")).await;
+    operator.stop().await;
+}
