@@ -106,11 +106,13 @@ def load_grpc(folder, port, rate, seconds, ids, headers=()):
     running = []
     for n, user in enumerate(users):
         data, log = folder / f"body-{user}", folder / f"log-{n}"
-        data.write_bytes(message(user))
+        if not data.exists():
+            data.write_bytes(message(user))
         log.unlink(missing_ok=True)
         running.append((log, pinned(
             LOAD, "h2load", "-c", CONNECTIONS // PROCESSES, "-m", STREAMS, "-D", seconds, *pace(rate), "-d", data, f"--log-file={log}",
-            "-H", "content-type: application/grpc", "-H", "te: trailers", *(part for header in headers for part in ("-H", header)), f"http://127.0.0.1:{port}{CALL}")))
+            "-H", "content-type: application/grpc", "-H", "te: trailers", *(part for header in headers for part in ("-H", header)),
+            f"http://127.0.0.1:{port}{CALL}")))
     return [latency for log, process in running for latency in latencies(log, process, seconds)]
 
 
@@ -128,7 +130,8 @@ def pace(rate):
 
 
 def latencies(log, process, seconds):
-    process.wait(seconds + 30)
+    if process.wait(seconds + 30):
+        sys.exit(f"bench: {' '.join(process.args)} ended with {process.returncode}")
     taken = []
     for line in log.read_text().splitlines():
         _, status, took = line.split()

@@ -1,6 +1,6 @@
 //! A closed loop over one tonic channel, with no layer, no balancing and no metrics: the floor of `user_client`.
 //!
-//! Usage: bare_client URL CALLS CONCURRENCY
+//! Usage: `bare_client` URL CALLS CONCURRENCY
 
 use std::cell::Cell;
 use std::rc::Rc;
