@@ -1,6 +1,7 @@
 //! The operator against a real API server with its controller manager; no pod ever runs. `make test-cluster` starts one and runs these.
 
 mod acceptance;
+mod charts;
 mod crash;
 mod deletion;
 mod failures;
@@ -8,6 +9,7 @@ mod harness;
 mod killed;
 mod leadership;
 mod many;
+mod migration;
 mod releases;
 mod samples;
 mod scaling;
