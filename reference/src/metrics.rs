@@ -18,7 +18,8 @@ every call, refused ones included; the others count calls that ended. Series of 
 event, but for those of the calls.";
 
 /// What each label says.
-const LABELS: [(&str, &str); 16] = [
+const LABELS: [(&str, &str); 18] = [
+    ("addon", "`consul`, `prometheus`, `grafana`, `mysql` or `redis`"),
     ("class", "what mends a failure: `transient`, `conflict`, `configuration`, `permanent`"),
     ("code", "HTTP status, or `0` for success"),
     ("decision", "`allowed` or `refused`"),
@@ -28,12 +29,13 @@ const LABELS: [(&str, &str); 16] = [
     ("kind (calls)", "`grpc` or `http`"),
     ("kind (user_info_operator_writes_total)", "kind of the object in Kubernetes"),
     ("operation", "full method name, the same for gRPC and HTTP: `/api.user_info.UserInfo/GetUserInfo`"),
-    ("outcome", "`ok` or `error`"),
+    ("outcome", "`ok` or `error`; of Helm also `stopped`"),
     ("reason (calls)", "reason of the error, such as `RATELIMIT`; empty for success, `other` after 32 of one code"),
     ("reason (user_info_operator_…)", "as in [conditions](conditions.md)"),
     ("store", "`mysql`, `sqlite` or `redis`"),
     ("to", "`open` or `closed`"),
-    ("verb", "what was asked of the API server, such as `apply` or `delete`"),
+    ("verb (user_info_operator_helm_…)", "what Helm was to do with a release"),
+    ("verb (user_info_operator_writes_total)", "what was asked of the API server, such as `apply` or `delete`"),
     ("worker", "number of the worker thread, from 0"),
 ];
 
