@@ -18,20 +18,16 @@ const CONDITIONS: [(&str, &str); 7] = [
 ];
 
 /// Reasons that are no failures, or of pods that are missing.
-const STATES: [(&str, &str); 41] = [
-    ("AddonsNotReady", "an addon is not up yet, and none says why"),
-    ("AddonsReady", "every addon is there, or comes from elsewhere"),
+const STATES: [(&str, &str); 31] = [
+    ("AddonsNotReady", "an addon is being installed, or its pods are not ready yet"),
+    ("AddonsReady", "every addon is up, or comes from elsewhere"),
     ("AsExpected", "nothing is wrong"),
-    ("ChartNotFound", "there is no chart of that name or version where the release says"),
     ("ClientsNotReady", "fewer clients are ready than asked for, and none says why yet"),
     ("ContainerRefused", "the node cannot start a container, as for want of a Secret's key; the message says why"),
     ("Crashing", "a container ends again and again; its log says why"),
     ("Creating", "nothing runs yet"),
     ("Drifted", "someone else changed an object, and `driftDetection` says to leave it so"),
     ("Failed", "waits for what Degraded tells of"),
-    ("HelmBroken", "Helm cannot be run; the message says why"),
-    ("HelmFailed", "Helm failed; the message is what it said"),
-    ("HelmTimeout", "Helm took longer than it may"),
     ("ImageUnusable", "the image cannot be pulled; mend `spec.image`, or load the image"),
     ("InstancesAvailable", "instances take calls"),
     ("InstancesNotReady", "fewer instances are ready than asked for, and none says why yet"),
@@ -41,25 +37,19 @@ const STATES: [(&str, &str); 41] = [
     ("NotStalled", "nothing waits for a change of the spec"),
     ("Paused", "changes wait for `spec.operation.paused: false`"),
     ("PodsRefused", "the API server refuses the pods; the message says why"),
-    ("Provisioning", "an addon is being installed, upgraded or repaired"),
+    ("Provisioning", "addons are being installed, changed or removed"),
     ("QuotaExceeded", "the namespace's quota is used up"),
     ("Ready", "all runs, with the settings in force"),
     ("Reloading", "pods are putting new settings in force"),
-    ("ReleaseForeign", "a release of that name is there that the operator did not make; rename it, or the resource"),
-    ("RepositoryRefused", "the repository of a chart refuses the credentials"),
-    ("RepositoryUnreachable", "the repository of a chart cannot be reached"),
     ("RollingOut", "pods are being started or replaced"),
     ("Settled", "nothing is left to do"),
     ("SettingsNotConfirmed", "some pods did not say within a minute that the settings are in force"),
     ("Stopped", "`spec.operation.stopped` is set"),
-    ("Unknown", "the releases could not be looked at"),
-    ("Unreachable", "something does not answer Helm; the message says what"),
+    ("Unknown", "the Helm releases could not be looked at"),
     ("Unreadable", "the resource is not what its schema says, as one of another version"),
     ("Unschedulable", "no node takes a pod; the message says why"),
     ("UnequalWeights", "`spec.server.weights` differ, which pods of a Deployment cannot have"),
-    ("ValuesMissing", "a ConfigMap or Secret with values for an addon is not there"),
-    ("ValuesRefused", "the chart of an addon does not take the values; the message says which"),
-    ("Waiting", "the pods wait for a store or a registry that is being installed"),
+    ("Waiting", "instances wait for what they need, such as a store that is being installed"),
 ];
 
 /// Failures of a reconcile, and what mends them.
@@ -79,6 +69,25 @@ const FAILURES: [(&str, &str, &str); 13] = [
     ("Unreadable", "permanent", "as above"),
 ];
 
+/// What can be the matter with an addon.
+const ADDONS: [(&str, &str); 15] = [
+    ("ChartNotFound", "the repository has no chart of this name or version"),
+    ("DriftCorrected", "an Event alone: what someone else changed of a release was changed back"),
+    ("Forbidden", "the operator lacks a right that the chart needs; the message names it"),
+    ("HelmBroken", "Helm cannot be run, or its folder not be used"),
+    ("HelmFailed", "Helm failed with something that has no name here; the message is Helm's"),
+    ("HelmTimeout", "Helm took longer than the addon's `timeout`"),
+    ("ObjectRefused", "the API server finds an object of the chart invalid"),
+    ("QuotaExceeded", "the namespace's quota is used up"),
+    ("ReleaseForeign", "a release of this name belongs to someone else; uninstall it, or set `mode: External`"),
+    ("RepositoryRefused", "the repository wants other credentials: see `chart.secretRef`"),
+    ("RepositoryUnreachable", "the repository's name or address does not answer"),
+    ("SecretMissing", "the Secret of `chart.secretRef` is not there, or lacks a key"),
+    ("Unreachable", "a connection was refused, to the repository or the API server"),
+    ("ValuesMissing", "an object that `valuesFrom` names is not there"),
+    ("ValuesRefused", "the chart does not take the values; the message says which"),
+];
+
 const CLASSES: [[&str; 3]; 4] = [
     ["transient", "time; in the status only after three in a row", "0.5 s, doubled to 60 s"],
     ["conflict", "trying again with what is there now; in the status as above", "0.5 s, doubled to 60 s"],
@@ -91,6 +100,7 @@ pub(crate) fn page() -> String {
     let conditions = CONDITIONS.map(|(name, meaning)| [code(name), meaning.to_owned()]);
     let states = STATES.map(|(reason, meaning)| [code(reason), meaning.to_owned()]);
     let failures = FAILURES.map(|(reason, class, meaning)| [code(reason), class.to_owned(), meaning.to_owned()]);
+    let addons = ADDONS.map(|(reason, meaning)| [code(reason), meaning.to_owned()]);
     let classes = CLASSES.map(|row| row.map(str::to_owned));
     [
         head("Conditions and reasons", ABOUT),
@@ -100,7 +110,11 @@ pub(crate) fn page() -> String {
         table(["reason", "meaning"], states),
         "\n## Failures\n\nA failure leaves what runs as it is, and makes Ready false and Degraded true.\n".to_owned(),
         table(["reason", "class", "meaning"], failures),
+        "\n### Classes\n".to_owned(),
         table(["class", "what mends it", "tried again after"], classes),
+        "\n## Addons\n\nWhat can be the matter with an addon. It makes AddonsReady false and Degraded true; instances are not touched.\n"
+            .to_owned(),
+        table(["reason", "meaning"], addons),
     ]
     .concat()
 }
@@ -136,21 +150,25 @@ mod tests {
     #[test]
     fn every_reason_in_the_operators_code_is_described_and_no_other() {
         let text = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../operator/src"));
-        let failures = found(r#"\(Class::\w+, "(\w+)"\)"#, &text);
-        assert_eq!(failures, FAILURES.iter().map(|(reason, ..)| (*reason).to_owned()).collect());
+        let mut used = BTreeSet::new();
+        for pattern in [
+            r#"\(Class::\w+, "(\w+)"\)"#,      // a failure of a reconcile
+            r#"\((?:true|false), "(\w+)","#,   // a condition's verdict
+            r#"reason: "(\w+)""#,              // trouble with pods, a complaint about an addon
+            r#"short\(\w+, "\w+", "(\w+)"\)"#, // fewer pods than asked for
+            r#"map_or\("([A-Z]\w+)", \|"#,     // where nothing better is known
+            r#"\("[^"]+", "([A-Z]\w+)"\),"#,   // what Helm says
+            r#"EventType::Normal, "(\w+)","#,  // an Event alone
+        ] {
+            used.extend(found(pattern, &text));
+        }
+        let failures = FAILURES.iter().map(|(reason, ..)| *reason);
+        let known = STATES.iter().chain(&ADDONS).map(|(reason, _)| *reason).chain(failures);
+        assert_eq!(used, known.map(str::to_owned).collect());
         for (reason, class, _) in FAILURES {
             let said = format!(r#"(Class::{}{}, "{reason}")"#, class[..1].to_uppercase(), &class[1..]);
             assert!(text.contains(&said), "{reason} is not {class}");
         }
-
-        let mut states = found(r#"\((?:true|false), "(\w+)","#, &text);
-        states.extend(found(r#"reason: "(\w+)""#, &text));
-        states.extend(found(r#"short\(\w+, "\w+", "(\w+)"\)"#, &text));
-        states.extend(found(r#"map_or\("([A-Z]\w+)", "#, &text));
-        states.extend(found(r#"(?m)^    \("[^"]*", "([A-Z]\w+)"\),$"#, &text));
-        // Some failures are met in both ways.
-        let known: BTreeSet<_> = STATES.iter().map(|(reason, _)| (*reason).to_owned()).filter(|r| !failures.contains(r)).collect();
-        assert_eq!(&states - &failures, known);
 
         let conditions = found(r#"\("(\w+)", \w+\(view\)\)"#, &text);
         assert_eq!(conditions, CONDITIONS.iter().map(|(name, _)| (*name).to_owned()).collect());

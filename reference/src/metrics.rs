@@ -18,7 +18,7 @@ every call, refused ones included; the others count calls that ended. Series of 
 event, but for those of the calls.";
 
 /// What each label says.
-const LABELS: [(&str, &str); 17] = [
+const LABELS: [(&str, &str); 18] = [
     ("addon", "`consul`, `prometheus`, `grafana`, `mysql` or `redis`"),
     ("class", "what mends a failure: `transient`, `conflict`, `configuration`, `permanent`"),
     ("code", "HTTP status, or `0` for success"),
@@ -34,7 +34,8 @@ const LABELS: [(&str, &str); 17] = [
     ("reason (user_info_operator_…)", "as in [conditions](conditions.md)"),
     ("store", "`mysql`, `sqlite` or `redis`"),
     ("to", "`open` or `closed`"),
-    ("verb", "what was asked of the API server, such as `apply` or `delete`, or of Helm, such as `upgrade`"),
+    ("verb (user_info_operator_helm_…)", "what Helm was to do with a release"),
+    ("verb (user_info_operator_writes_total)", "what was asked of the API server, such as `apply` or `delete`"),
     ("worker", "number of the worker thread, from 0"),
 ];
 
