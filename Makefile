@@ -114,4 +114,5 @@ kind: images ## a kind cluster with operator and quickstart, its ports on 127.0.
 cluster: build ## the same on the bundled cluster, without Docker: needs Linux, root and Go; `hack/cluster/down` ends it
 	hack/cluster/up
 	hack/images/pack $(BIN)
+	hack/charts/images --stand-in consul prometheus
 	hack/cluster/in hack/try

@@ -143,5 +143,5 @@ fn balance(setting: LoadBalancing, nodes: u32) -> Balance<GetUserInfoRequest, In
     let set = NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), |_| Instantly);
     let instances: Vec<_> = (0..nodes).map(|n| Instance { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
     set.update(&instances, Instant::now());
-    Balance::new(Arc::new(set), Instantly, setting, Retries::default())
+    Balance::new(Arc::new(set), Instantly, setting, Retries::default(), Ticker::default())
 }

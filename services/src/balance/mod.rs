@@ -15,8 +15,6 @@ mod service;
 mod set;
 mod wrr;
 
-use std::sync::Arc;
-
 use fastrand::Rng;
 use tokio::time::Instant;
 use user_info_api::config::LoadBalancing;
@@ -27,13 +25,13 @@ pub use p2c::P2c;
 pub use random::Random;
 pub use retry::RetryBudget;
 pub use service::{Balance, Failure, Transport};
-pub use set::{Instance, NodeSet, Staleness};
+pub use set::{Instance, NodeSet, Rotation, Staleness};
 pub use wrr::WeightedRoundRobin;
 
 /// Chooses among nodes.
 pub trait Picker<L>: Send + Sync + 'static {
-    /// Index of the chosen node. `nodes` is not empty, and all of it may be called.
-    fn pick(&self, nodes: &[Arc<Node<L>>], now: Instant, rng: &mut Rng) -> usize;
+    /// Index of the chosen node. The rotation is not empty, and all of it may be called.
+    fn pick(&self, rotation: &Rotation<L>, now: Instant, rng: &mut Rng) -> usize;
 }
 
 /// The picker that a setting names.

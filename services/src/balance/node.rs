@@ -1,7 +1,7 @@
 //! One instance, as the balancer sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -78,7 +78,6 @@ pub struct Node<L> {
     address: Box<str>,
     link: L,
     weight: AtomicU32,
-    credit: AtomicI64,
     ewma: Ewma,
     /// Calls in a row that timed out, and connections in a row that broke.
     failures: AtomicU32,
@@ -93,7 +92,6 @@ impl<L> Node<L> {
             address: address.into(),
             link,
             weight: AtomicU32::new(weight),
-            credit: AtomicI64::new(0),
             ewma: Ewma::new(now),
             failures: AtomicU32::new(0),
             broken: AtomicU64::new(0),
@@ -129,14 +127,6 @@ impl<L> Node<L> {
     /// Changes the weight; says whether it did.
     pub(super) fn set_weight(&self, weight: u32) -> bool {
         self.weight.swap(weight, Relaxed) != weight
-    }
-
-    pub(super) fn add_credit(&self, by: i64) -> i64 {
-        self.credit.fetch_add(by, Relaxed) + by
-    }
-
-    pub(super) fn clamp_credit(&self, limit: i64) {
-        self.credit.store(self.credit.load(Relaxed).clamp(-limit, limit), Relaxed);
     }
 
     pub(super) fn score(&self, now: Instant) -> f64 {

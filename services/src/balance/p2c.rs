@@ -1,12 +1,11 @@
 //! The better of two random nodes, as in Kratos.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::{Node, Picker};
+use super::{Picker, Rotation};
 
 /// A node that was not picked for this long gets the next call it is drawn for, so that its figures do not go stale.
 const FORCE_AFTER: Duration = Duration::from_secs(3);
@@ -19,7 +18,8 @@ const FORCE_AFTER: Duration = Duration::from_secs(3);
 pub struct P2c;
 
 impl<L> Picker<L> for P2c {
-    fn pick(&self, nodes: &[Arc<Node<L>>], now: Instant, rng: &mut Rng) -> usize {
+    fn pick(&self, rotation: &Rotation<L>, now: Instant, rng: &mut Rng) -> usize {
+        let nodes = &rotation.nodes;
         if nodes.len() < 2 {
             return 0;
         }

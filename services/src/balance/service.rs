@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use fastrand::Rng;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tower::Service;
 use user_info_api::config::{LoadBalancing, Retries};
 
 use super::{Link, Node, NodeSet, Picker, RetryBudget, Verdict, picker};
+use crate::middleware::deadline::Ticker;
 use crate::{Call, Error};
 
 /// Most nodes that one call is offered to while none of them begins it.
@@ -48,6 +49,7 @@ struct Shared<M, T: Transport<M>> {
     transport: T,
     settings: ArcSwap<Settings<T::Link>>,
     budget: RetryBudget,
+    ticker: Ticker,
 }
 
 struct Settings<L> {
@@ -70,10 +72,10 @@ impl<M, T: Transport<M>> fmt::Debug for Balance<M, T> {
 }
 
 impl<M, T: Transport<M>> Balance<M, T> {
-    /// Spreads calls over `nodes` by `balancing`, and sends them with `transport`.
-    pub fn new(nodes: Arc<NodeSet<T::Link>>, transport: T, balancing: LoadBalancing, retries: Retries) -> Self {
+    /// Spreads calls over `nodes` by `balancing`, and sends them with `transport`. `ticker` ends those that outlive their deadline.
+    pub fn new(nodes: Arc<NodeSet<T::Link>>, transport: T, balancing: LoadBalancing, retries: Retries, ticker: Ticker) -> Self {
         let settings = ArcSwap::from_pointee(Settings { balancing, picker: picker(balancing), retries });
-        Self { shared: Arc::new(Shared { nodes, transport, settings, budget: RetryBudget::new(Instant::now()) }) }
+        Self { shared: Arc::new(Shared { nodes, transport, settings, budget: RetryBudget::new(Instant::now()), ticker }) }
     }
 
     /// Changes how calls are spread and retried.
@@ -134,7 +136,10 @@ impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
         let sending = self.transport.send(node.link(), call);
         let result = match call.deadline {
             None => sending.await,
-            Some(deadline) => timeout_at(deadline, sending).await.unwrap_or_else(|_| Err(timed_out(node.address()))),
+            Some(deadline) => {
+                let limited = self.ticker.clone().limit(deadline, sending);
+                limited.await.unwrap_or_else(|_| Err(timed_out(node.address())))
+            }
         };
         let verdict = result.as_ref().map_or_else(|failure| failure.verdict, |_| Verdict::Good);
         if let Some(failures) = flight.end(verdict) {
@@ -149,7 +154,7 @@ impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
         if rotation.nodes.is_empty() {
             return None;
         }
-        let picked = self.settings.load().picker.pick(&rotation.nodes, now, &mut Rng::new());
+        let picked = self.settings.load().picker.pick(&rotation, now, &mut Rng::new());
         let picked = match avoid {
             Some(avoid) if Arc::ptr_eq(avoid, &rotation.nodes[picked]) => (picked + 1) % rotation.nodes.len(),
             _ => picked,

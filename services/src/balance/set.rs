@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::time::Instant;
@@ -46,6 +46,18 @@ pub struct Rotation<L> {
     pub hopeless: bool,
     /// When an ejected node returns.
     until: Option<Instant>,
+    turns: OnceLock<Vec<usize>>,
+}
+
+impl<L> Rotation<L> {
+    const fn new(nodes: Vec<Arc<Node<L>>>, hopeless: bool, until: Option<Instant>) -> Self {
+        Self { nodes, hopeless, until, turns: OnceLock::new() }
+    }
+
+    /// Indexes of the nodes in the order of weighted round-robin, up to where it repeats; worked out when first asked for.
+    pub(super) fn turns(&self) -> &[usize] {
+        self.turns.get_or_init(|| wrr::turns(&self.nodes.iter().map(|node| node.weight()).collect::<Vec<_>>()))
+    }
 }
 
 /// A node and what the set notes about it.
@@ -83,7 +95,7 @@ impl<L: Link> NodeSet<L> {
             metrics,
             settings: ArcSwap::from_pointee(settings),
             members: Mutex::new(Vec::new()),
-            rotation: ArcSwap::from_pointee(Rotation { nodes: Vec::new(), hopeless: true, until: None }),
+            rotation: ArcSwap::from_pointee(Rotation::new(Vec::new(), true, None)),
             stale,
         }
     }
@@ -176,9 +188,8 @@ impl<L: Link> NodeSet<L> {
         if hopeless {
             nodes = select(&|_| true);
         }
-        wrr::settle(&nodes);
         let until = members.iter().filter_map(|m| m.record.out_until(now)).min();
-        self.rotation.store(Arc::new(Rotation { nodes, hopeless, until }));
+        self.rotation.store(Arc::new(Rotation::new(nodes, hopeless, until)));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Member<L>>> {

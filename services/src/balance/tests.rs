@@ -1,12 +1,13 @@
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower::ServiceExt;
 use user_info_api::config::{OutlierEjection, Retries};
 
 use super::*;
+use crate::middleware::deadline::Ticker;
 use crate::{Call, Error, Kind};
 
 /// A link whose state the test sets, and what the instance behind it does with calls.
@@ -44,6 +45,7 @@ struct World {
     nodes: Arc<NodeSet<Arc<Wire>>>,
     stale: Staleness,
     registry: prometheus::Registry,
+    ticker: Ticker,
 }
 
 #[derive(Clone)]
@@ -86,7 +88,9 @@ impl World {
         };
         let metrics = InstanceMetrics::new(&registry, "bbs_user_client").expect("registers");
         let nodes = Arc::new(NodeSet::new(OutlierEjection::default(), metrics, stale.clone(), connect));
-        let world = Self { wires, nodes, stale, registry };
+        let ticker = Ticker::default();
+        tokio::spawn(ticker.clone().run());
+        let world = Self { wires, nodes, stale, registry, ticker };
         world.discover(instances);
         world
     }
@@ -110,7 +114,7 @@ impl World {
     }
 
     fn balance(&self, balancing: LoadBalancing, retries: Retries) -> Balance<(), Post> {
-        Balance::new(Arc::clone(&self.nodes), Post(self.stale.clone()), balancing, retries)
+        Balance::new(Arc::clone(&self.nodes), Post(self.stale.clone()), balancing, retries, self.ticker.clone())
     }
 
     /// The next picks of a picker, as one word.
@@ -118,7 +122,7 @@ impl World {
         let now = Instant::now();
         let pick = |_| {
             let rotation = self.nodes.rotation(now);
-            rotation.nodes[picker.pick(&rotation.nodes, now, &mut Rng::with_seed(1))].address().to_owned()
+            rotation.nodes[picker.pick(&rotation, now, &mut Rng::with_seed(1))].address().to_owned()
         };
         (0..n).map(pick).collect()
     }
@@ -165,7 +169,7 @@ async fn discovery_updates_do_not_disturb_the_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credit_saved_up_under_other_weights_gives_no_long_run() {
+async fn other_weights_before_give_no_long_run() {
     let world = World::new(&[("A", 10_000), ("B", 1), ("C", 1)]);
     let wrr = WeightedRoundRobin::default();
     world.picks(&wrr, 5001);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request};
 
 use super::{Call, Kind};
 
@@ -23,12 +26,31 @@ impl<M> Call<M> {
     /// let call = Call::from_grpc("/shop.Orders/Get", request);
     /// assert_eq!(call.deadline, Some(call.received + Duration::from_millis(250)));
     /// ```
-    pub fn from_grpc(operation: &'static str, request: tonic::Request<M>) -> Self {
+    pub fn from_grpc(operation: &'static str, request: Request<M>) -> Self {
         let (metadata, _, message) = request.into_parts();
         let mut call = Self { metadata: metadata.into_headers(), ..Self::new(Kind::Grpc, operation, message) };
         call.deadline = timeout(&call.metadata).map(|timeout| call.received + timeout);
         call
     }
+
+    /// The gRPC request for this call: its message, its headers, and what is left at `now` of its time, in whole milliseconds.
+    pub fn to_grpc(&self, now: Instant) -> Request<M>
+    where
+        M: Clone,
+    {
+        let mut headers = self.metadata.clone();
+        if let Some(deadline) = self.deadline {
+            headers.insert(HeaderName::from_static(GRPC_TIMEOUT), rounded_up(deadline.saturating_duration_since(now)));
+        }
+        Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), self.message.clone())
+    }
+}
+
+/// A timeout as gRPC writes it. In milliseconds most calls have the same, and HPACK sends one byte for what it knows.
+fn rounded_up(timeout: Duration) -> HeaderValue {
+    // The standard allows eight digits.
+    let milliseconds = timeout.as_micros().div_ceil(1000).min(99_999_999);
+    HeaderValue::try_from(format!("{milliseconds}m")).unwrap_or(HeaderValue::from_static("1m"))
 }
 
 /// How long the caller waits, unless it does not say so or says it wrongly.
@@ -54,6 +76,24 @@ fn timeout(metadata: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_says_how_much_time_is_left() {
+        let mut call = Call::new(Kind::Grpc, "/op", 42);
+        let told = |call: &Call<i32>, after| {
+            let request = call.to_grpc(call.received + Duration::from_micros(after));
+            assert_eq!(request.get_ref(), &42);
+            request.metadata().get(GRPC_TIMEOUT).map(|value| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(told(&call, 0), None);
+        call.deadline = Some(call.received + Duration::from_secs(1));
+        assert_eq!(told(&call, 0).as_deref(), Some("1000m"));
+        assert_eq!(told(&call, 15).as_deref(), Some("1000m"));
+        assert_eq!(told(&call, 999_001).as_deref(), Some("1m"));
+        assert_eq!(told(&call, 2_000_000).as_deref(), Some("0m"));
+        call.deadline = Some(call.received + Duration::from_secs(1 << 30));
+        assert_eq!(told(&call, 0).as_deref(), Some("99999999m"));
+    }
 
     #[test]
     fn reads_grpc_timeouts() {

@@ -63,6 +63,7 @@ impl ClientError {
 pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
     let registry = Registry::new();
     let stack = ClientStack::new(&config.live, &registry)?;
+    tokio::spawn(stack.ticker.clone().run());
     let (mut found, _task) = discover(&config.discovery, DiscoveryMetrics::new(&registry)?)?;
     let waiting = found.wait_for(|d| !d.instances.is_empty());
     // Without any the call itself says so.
@@ -88,6 +89,7 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     let stack = ClientStack::new(&config.live, &registry)?;
+    tokio::spawn(stack.ticker.clone().run());
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let readiness = Readiness::default();
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::Uri;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -53,12 +54,33 @@ impl tower::Service<http::Request<Body>> for Channel {
     }
 }
 
+/// Spawns what hyper asks for, a future for each call. Boxed before, since it is big and tokio moves it several times.
+#[derive(Debug, Clone, Copy)]
+struct Spawner;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
+    fn execute(&self, future: F) {
+        tokio::spawn(Box::pin(future));
+    }
+}
+
 #[derive(Debug, Clone)]
 enum State {
     Connecting,
     Up(Channel),
     Suspect(Channel),
     Down(Arc<str>),
+}
+
+impl State {
+    /// What to send requests over, or why there is nothing; none if that is not known yet.
+    fn channel(&self) -> Option<Result<Channel, Arc<str>>> {
+        match self {
+            Self::Up(channel) | Self::Suspect(channel) => Some(Ok(channel.clone())),
+            Self::Down(why) => Some(Err(Arc::clone(why))),
+            Self::Connecting => None,
+        }
+    }
 }
 
 /// The connection to one instance. Dropped, it makes no new ones; calls in flight go on.
@@ -89,17 +111,12 @@ impl Connection {
     /// # Errors
     /// Why the instance cannot be reached, if it cannot.
     pub async fn channel(&self) -> Result<Channel, Arc<str>> {
-        let mut state = self.state.clone();
-        loop {
-            match &*state.borrow_and_update() {
-                State::Up(channel) | State::Suspect(channel) => return Ok(channel.clone()),
-                State::Down(why) => return Err(Arc::clone(why)),
-                State::Connecting => {}
-            }
-            if state.changed().await.is_err() {
-                return Err("no longer known".into());
-            }
+        if let Some(known) = self.state.borrow().channel() {
+            return known;
         }
+        let mut state = self.state.clone();
+        let known = state.wait_for(|state| !matches!(state, State::Connecting)).await;
+        known.ok().and_then(|state| state.channel()).unwrap_or_else(|| Err("no longer known".into()))
     }
 
     /// `http://host:port/`.
@@ -173,7 +190,7 @@ impl Keeper {
             Err(_) => return Err(format!("no connection within {PATIENCE:?}").into()),
         };
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let (sender, connection) = Builder::new(TokioExecutor::new())
+        let (sender, connection) = Builder::new(Spawner)
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(PATIENCE)

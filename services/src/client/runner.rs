@@ -26,18 +26,13 @@ const CALLER: HeaderName = HeaderName::from_static("x-md-service-name");
 /// otherwise only heat the processor.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(1);
 
-/// Wakes the runtime's timer often enough that the timeout of a call is never the next event: arming that would cost a system call.
-const TICK: Duration = Duration::from_millis(25);
-
 /// A `GetUserInfo` call as this program makes it: with its name, a trace of its own, and a deadline.
 pub fn call(user_id: i64, timeout: Duration, sampled: bool) -> Call<GetUserInfoRequest> {
     let mut call = Call::new(Kind::Grpc, GET_USER_INFO, GetUserInfoRequest { user_id });
     call.deadline = Some(call.received + timeout);
     call.metadata = HeaderMap::with_capacity(2);
     call.metadata.insert(CALLER, HeaderValue::from_static(UserClientConfig::SERVICE_NAME));
-    if let Some(context) = TraceContext::root(sampled).header() {
-        call.metadata.insert(HeaderName::from_static(TRACEPARENT), context);
-    }
+    call.metadata.insert(HeaderName::from_static(TRACEPARENT), TraceContext::root(sampled).header());
     call
 }
 
@@ -86,10 +81,10 @@ where
             self.fill(&mut workers, &mut running, &orders, &floor);
             let now = Instant::now();
             floor.permits.add_permits(pacer.due(floor.permits.available_permits(), now));
-            let look = pacer.next(now).map_or(now + TICK, |next| next.min(now + TICK));
+            let next = pacer.next(now);
             tokio::select! {
                 () = &mut shutdown => break,
-                () = sleep_until(look) => {}
+                () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
                 Ok(()) = self.live.changed() => {
                     let live = Arc::clone(&self.live.borrow_and_update());
                     if live.requests_per_second != pacer.rate() {
@@ -123,7 +118,7 @@ where
 }
 
 /// Makes one call after the other while there is a place for worker `index`; returns the index.
-async fn work<S>(index: usize, service: S, mut orders: watch::Receiver<Orders>, floor: Arc<Floor>) -> usize
+async fn work<S>(index: usize, mut service: S, mut orders: watch::Receiver<Orders>, floor: Arc<Floor>) -> usize
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
@@ -139,7 +134,10 @@ where
         let user = live.user_ids[floor.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
         let call = call(user, live.timeout.get(), fastrand::f64() < floor.recorded);
         let begun = call.received;
-        let result = service.clone().oneshot(call).await;
+        let result = match service.ready().await {
+            Ok(service) => service.call(call).await,
+            Err(error) => Err(error),
+        };
         floor.tally.record(user, &result, begun.elapsed());
         if !paced && result.is_err_and(|e| e == Error::CIRCUITBREAKER || e == Error::NO_AVAILABLE_NODE) {
             sleep(PAUSE_AFTER_REFUSAL).await;

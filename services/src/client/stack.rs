@@ -11,6 +11,7 @@ use super::transport::GetUserInfo;
 use crate::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
 use crate::metrics::Register;
 use crate::middleware::breaker::{BreakerLayer, BreakerMetrics};
+use crate::middleware::deadline::Ticker;
 use crate::middleware::metrics::{CallMetrics, MetricsLayer};
 use crate::{Call, Error};
 
@@ -28,6 +29,8 @@ pub struct ClientStack {
     pub balance: Balance<GetUserInfoRequest, GetUserInfo>,
     /// The instances, with a connection each.
     pub nodes: Arc<NodeSet<Connection>>,
+    /// Ends calls that outlive their deadline, while [`Ticker::run`] runs.
+    pub ticker: Ticker,
 }
 
 impl ClientStack {
@@ -42,11 +45,13 @@ impl ClientStack {
         let connect = move |address: &str| Connection::open(address, links.clone());
         let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry, PREFIX)?, stale, connect);
         let nodes = Arc::new(nodes);
+        let ticker = Ticker::default();
         Ok(Self {
             metrics: MetricsLayer::new(Arc::new(metrics)),
             breaker: BreakerLayer::new(live.circuit_breaker.clone(), BreakerMetrics::new(registry, PREFIX)?),
-            balance: Balance::new(Arc::clone(&nodes), GetUserInfo, live.load_balancing, live.retries.clone()),
+            balance: Balance::new(Arc::clone(&nodes), GetUserInfo, live.load_balancing, live.retries.clone(), ticker.clone()),
             nodes,
+            ticker,
         })
     }
 

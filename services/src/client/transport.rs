@@ -3,8 +3,7 @@
 use std::error::Error as _;
 
 use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Status};
+use tonic::Status;
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
@@ -32,11 +31,7 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
         };
         let channel = link.channel().await.map_err(|why| unreachable(&why, Verdict::NotBegun))?;
         let number = channel.number;
-        let metadata = MetadataMap::from_headers(call.metadata.clone());
-        let mut request = Request::from_parts(metadata, Extensions::new(), call.message);
-        if let Some(deadline) = call.deadline {
-            request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        }
+        let request = call.to_grpc(Instant::now());
         let reply = UserInfoClient::with_origin(channel, link.origin().clone()).get_user_info(request).await;
         reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
             None => {

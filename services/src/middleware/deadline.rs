@@ -42,6 +42,11 @@ impl Ticker {
         }
     }
 
+    /// Waits for `inner` until `deadline`, and at most one [`TICK`] longer. [`Ticker::run`] must run for it.
+    pub const fn limit<F>(self, deadline: Instant, inner: F) -> Limited<F> {
+        Limited { inner, deadline, ticker: self, place: None }
+    }
+
     fn expire(&self, now: Instant) {
         for (_, entry) in self.lock().iter_mut() {
             if !entry.expired && entry.deadline <= now {
@@ -81,6 +86,41 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.ticker.lock().remove(self.key);
+    }
+}
+
+/// The deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+pin_project! {
+    /// Future of [`Ticker::limit`].
+    #[derive(Debug)]
+    pub struct Limited<F> {
+        #[pin]
+        inner: F,
+        deadline: Instant,
+        ticker: Ticker,
+        place: Option<Place>,
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.inner.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        match this.place {
+            Some(place) if place.expired(cx.waker()) => Poll::Ready(Err(Elapsed)),
+            Some(_) => Poll::Pending,
+            None => {
+                *this.place = Some(Place::take(this.ticker.clone(), *this.deadline, cx.waker().clone()));
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -146,7 +186,8 @@ where
         let own = call.received + self.layer.timeout;
         let deadline = call.deadline.map_or(own, |callers| callers.min(own));
         call.deadline = Some(deadline);
-        ResponseFuture { received: call.received, deadline, inner: self.inner.call(call), ticker: self.layer.ticker.clone(), place: None }
+        let late = deadline <= call.received;
+        ResponseFuture { late, inner: self.layer.ticker.clone().limit(deadline, self.inner.call(call)) }
     }
 }
 
@@ -155,11 +196,8 @@ pin_project! {
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
-        inner: F,
-        received: Instant,
-        deadline: Instant,
-        ticker: Ticker,
-        place: Option<Place>,
+        inner: Limited<F>,
+        late: bool,
     }
 }
 
@@ -168,20 +206,10 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for ResponseFuture<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if *this.deadline <= *this.received {
+        if *this.late {
             return Poll::Ready(Err(Error::TIMEOUT)); // the caller has given up before it asked
         }
-        if let Poll::Ready(result) = this.inner.poll(cx) {
-            return Poll::Ready(result);
-        }
-        match this.place {
-            Some(place) if place.expired(cx.waker()) => Poll::Ready(Err(Error::TIMEOUT)),
-            Some(_) => Poll::Pending,
-            None => {
-                *this.place = Some(Place::take(this.ticker.clone(), *this.deadline, cx.waker().clone()));
-                Poll::Pending
-            }
-        }
+        this.inner.poll(cx).map(|result| result.unwrap_or(Err(Error::TIMEOUT)))
     }
 }
 

@@ -49,14 +49,33 @@ impl TraceContext {
     }
 
     /// The header's value.
-    pub fn header(&self) -> Option<HeaderValue> {
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(self.to_string())).ok()
+    pub fn header(&self) -> HeaderValue {
+        let text = self.text();
+        let mut header = HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""));
+        // No call has the same one: it is not worth a place in the table of HPACK.
+        header.set_sensitive(true);
+        header
+    }
+
+    /// Without the formatting machinery, since every call of a client has one.
+    fn text(&self) -> [u8; 55] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let digits = |text: &mut [u8], mut number: u128| {
+            for digit in text.iter_mut().rev() {
+                *digit = b"0123456789abcdef"[(number & 15) as usize];
+                number >>= 4;
+            }
+        };
+        digits(&mut text[3..35], self.trace_id);
+        digits(&mut text[36..52], self.span_id.into());
+        digits(&mut text[53..], self.sampled.into());
+        text
     }
 }
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
