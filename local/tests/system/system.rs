@@ -115,6 +115,13 @@ impl System {
         self.event(event).await["message"].as_str().expect("a message").to_owned()
     }
 
+    /// The lines of the services' logs that hold `text`, so far.
+    pub(crate) fn logged(&self, text: &str) -> Vec<String> {
+        let lines = self.lines.lock().expect("no panic");
+        let messages = lines.iter().filter(|line| line["event"] == "log").filter_map(|line| line["message"].as_str());
+        messages.filter(|message| message.contains(text)).map(str::to_owned).collect()
+    }
+
     /// The row called `name` in the table that was printed.
     pub(crate) fn row(&self, name: &str) -> &Process {
         self.table.iter().find(|p| p.name == name).unwrap_or_else(|| panic!("no {name} in {:?}", self.table))
