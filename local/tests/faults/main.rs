@@ -9,6 +9,8 @@ mod consul;
 #[path = "../conformance/consul.rs"]
 mod consul_server;
 #[cfg(test)]
+mod host;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod instance;

@@ -71,8 +71,13 @@ impl System {
 
     /// Starts the program with this resource and more arguments, and does not wait.
     pub(crate) fn launch(dir: TempDir, resource: &str, more: &[&str]) -> Self {
+        Self::launch_by(Command::new(env!("CARGO_BIN_EXE_user-info-local")), dir, resource, more)
+    }
+
+    /// The same by `program`, a command that becomes `user-info-local` with the arguments it is given.
+    pub(crate) fn launch_by(mut program: Command, dir: TempDir, resource: &str, more: &[&str]) -> Self {
         std::fs::write(dir.path().join("system.yaml"), resource).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_user-info-local"))
+        let mut child = program
             .args(["system.yaml", "--output", "json", "--verbose"])
             .args(more)
             .current_dir(dir.path())
@@ -186,6 +191,11 @@ impl System {
         let saved = self.save(spec);
         self.event("settled").await;
         saved.elapsed()
+    }
+
+    /// The process of `user-info-local` itself.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.
