@@ -201,7 +201,7 @@ async fn made_up_operations_add_no_series_and_no_memory() {
     let mut client = grpc(&instance).await;
     let served = async |client: &mut http2::SendRequest<Full<Bytes>>, n: usize| {
         client.ready().await.expect("the connection stands");
-        let path = if n % 2 == 0 { format!("/made.up.Service{n}/Call{n}") } else { format!("/api.user_info.UserInfo/Call{n}") };
+        let path = if n.is_multiple_of(2) { format!("/made.up.Service{n}/Call{n}") } else { format!("/api.user_info.UserInfo/Call{n}") };
         let request = http::Request::post(path).header("content-type", "application/grpc").body(Full::default()).expect("a request");
         let answer = client.send_request(request).await.expect("an answer");
         assert_eq!(answer.headers().get("grpc-status").map(http::HeaderValue::as_bytes), Some(&b"12"[..]), "{answer:?}");

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::measure::Watch;
 use crate::metrics::{Codes, Metrics};
-use crate::process::memory;
+use crate::process::{memory, processor};
 use crate::servers::mariadb::Mariadb;
 use crate::stores::{migrate_and_seed, mysql};
 use crate::support::{check, eventually};
@@ -82,34 +82,42 @@ async fn ten_times_the_limit_costs_no_goodput_with_mariadb() {
 }
 
 #[tokio::test]
-async fn without_a_limiter_ten_times_the_callers_get_as_much_done_and_wait_their_turn() {
+async fn without_a_limiter_ten_times_the_callers_cost_no_more_work_a_call_and_wait_their_turn() {
     const ROUNDS: usize = 3;
-    // The machine itself is what is short. The best of some rounds count: what else runs on it only takes away.
     let spec = |concurrency: u32| format!("  replicas: 1\n  client: {{concurrency: {concurrency}, circuitBreaker: {{enabled: false}}}}");
     let mut system = System::start(&spec(10)).await;
     system.until_called(500.0).await;
-    let pid = system.instances()[0].pid.expect("it runs");
+    let instance = system.instances().swap_remove(0);
+    let pid = instance.pid.expect("it runs");
+    // The machine itself is what is short, and others use it, too: hence calls for each tick of the processor that the instance had.
+    let work = async || (Metrics::of(instance.http).await.server_codes().of("0"), processor(pid));
     let (mut few, mut many, mut before) = (0.0_f64, 0.0_f64, 0);
     for round in 0..ROUNDS {
         for (concurrency, best) in [(20, &mut few), (200, &mut many)] {
             system.change(&spec(concurrency)).await;
+            let begun = work().await;
             let (calls, seconds, mean) = measure(&system, LOAD / 2).await;
-            println!("no limiter: {:.0} calls a second by {concurrency} callers, {mean:?} each on the server", calls.of("0") / seconds);
+            let ended = work().await;
+            let efficiency = (ended.0 - begun.0) / (ended.1 - begun.1).max(1) as f64;
+            println!(
+                "no limiter: {concurrency} callers make {:.0} calls a second, {mean:?} each on the server; {efficiency:.0} a tick of its CPU",
+                calls.of("0") / seconds
+            );
             assert_eq!(calls.other_than(&["0"]), 0.0, "{calls:?}");
-            *best = best.max(calls.of("0") / seconds);
+            *best = best.max(efficiency);
         }
         if round == 0 {
             before = memory(pid);
         }
     }
     let grown = memory(pid).saturating_sub(before);
-    println!("no limiter: {many:.0} calls a second by 200 callers, {few:.0} by 20; {grown} bytes more after the first round");
-    assert!(many > 0.9 * few, "{many} a second, {few} by fewer callers");
+    println!("no limiter: {many:.0} calls a tick of CPU by 200 callers, {few:.0} by 20; {grown} bytes more after the first round");
+    assert!(many > 0.9 * few, "{many} calls a tick of CPU, {few} by fewer callers");
     assert!(grown < 32 << 20, "{grown} bytes more");
 
     system.change(&spec(1)).await;
     eventually("nothing is left in flight", async || {
-        let in_flight = Metrics::of(system.instances()[0].http).await.sum("bbs_user_info_server_requests_in_flight", &["kind=\"grpc\""]);
+        let in_flight = Metrics::of(instance.http).await.sum("bbs_user_info_server_requests_in_flight", &["kind=\"grpc\""]);
         check(in_flight <= 1.0, in_flight)
     })
     .await;
