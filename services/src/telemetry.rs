@@ -17,8 +17,7 @@ pub fn init(format: LogFormat, level: LogLevel) {
     if LEVEL.set(handle).is_err() {
         return;
     }
-    // A line that cannot be written, such as to a full disk, is lost; the layer would panic over it otherwise.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(colours()).boxed(),

@@ -153,7 +153,8 @@ async fn a_flood_of_calls_begun_and_reset_ends_the_connection_that_makes_it() {
     serves(&instance).await;
     if made < RESETS {
         let error = ended.await.expect("no panic").expect_err("it is told why");
-        assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{error}");
+        // Who goes on writing may meet the closed connection before it has read why.
+        assert!(error.is_io() || error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM), "{error}");
     }
     let mut others = grpc(&instance).await;
     assert_eq!(others.send_request(call()).await.expect("served").status(), 200);
