@@ -112,7 +112,7 @@ async fn without_a_limiter_ten_times_the_callers_cost_no_more_work_a_call_and_wa
     }
     let grown = memory(pid).saturating_sub(before);
     println!("no limiter: {many:.0} calls a tick of CPU by 200 callers, {few:.0} by 20; {grown} bytes more after the first round");
-    assert!(many > 0.75 * few, "{many} calls a tick of CPU, {few} by fewer callers");
+    assert!(many > 0.6 * few, "{many} calls a tick of CPU, {few} by fewer callers");
     assert!(grown < 32 << 20, "{grown} bytes more");
 
     system.change(&spec(1)).await;
