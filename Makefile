@@ -1,7 +1,7 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-many
+.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-many
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
@@ -50,6 +50,10 @@ build: ## builds the programs and the tests, for `test` and `generate`
 test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, Prometheus and Chromium
 	cargo test $(LOCKED) --workspace --all-features --doc
 	cargo nextest run $(LOCKED) --workspace --all-features
+
+soak: setup build ## random faults for SECONDS (120), and what always has to hold checked after each; SEED repeats a run
+	SOAK_SECONDS=$(or $(SECONDS),120) SOAK_SEED=$(SEED) cargo test $(LOCKED) --workspace --all-features --test faults -- \
+		--ignored --exact --nocapture soak::random_faults_leave_the_system_as_it_was
 
 test-docs: build ## does what docs/tutorial.md says on this machine, and compares what it prints
 	hack/docs/run

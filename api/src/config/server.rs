@@ -88,7 +88,7 @@ pub struct Server {
     pub workers: u16,
     /// Calls in flight on one gRPC connection, 1 to 65536.
     pub max_concurrent_streams: u32,
-    /// Open connections of all listeners together, 1 to 1000000; more wait in the kernel's queue.
+    /// Open connections of each listener, 1 to 1000000, and no more than the limit of open files allows; more are closed at once.
     pub max_connections: u32,
     /// On stop: how long to serve on after leaving the registry, so that callers notice.
     pub drain_delay: Duration,

@@ -44,6 +44,28 @@ pub struct Launch {
     pub stop_limit: std::time::Duration,
 }
 
+impl Launch {
+    /// Writes the config beside its file, so that the file is never read half written.
+    ///
+    /// # Errors
+    /// If it cannot be written, such as to a full disk; the file is as it was.
+    pub fn prepare(&self) -> std::io::Result<()> {
+        std::fs::write(self.new_file(), &self.config)
+    }
+
+    /// Puts the file in place that was [prepared](Self::prepare).
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub fn put(&self) -> std::io::Result<()> {
+        std::fs::rename(self.new_file(), &self.config_file)
+    }
+
+    fn new_file(&self) -> PathBuf {
+        self.config_file.with_extension("new")
+    }
+}
+
 /// What is the same for all processes.
 #[derive(Debug, Clone)]
 pub struct Site<'a> {

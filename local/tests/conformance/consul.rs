@@ -19,10 +19,16 @@ cat >/dev/null; kill -CONT $!; kill -KILL $!; wait"#;
 pub(crate) struct Consul {
     /// `host:port` of the HTTP or HTTPS listener.
     pub(crate) address: String,
+    running: Running,
+    dir: TempDir,
+}
+
+/// One run of the program.
+#[derive(Debug)]
+struct Running {
     pid: Pid,
     wrapper: Child,
     stdin: Option<ChildStdin>,
-    _dir: TempDir,
 }
 
 impl Consul {
@@ -40,14 +46,35 @@ impl Consul {
         let config = format!(
             "{hcl}\nports {{ http = {plain} https = {tls} dns = -1 grpc = -1 server = {server} serf_lan = {lan} serf_wan = {wan} }}\n"
         );
-        let file = dir.path().join("consul.hcl");
-        std::fs::write(&file, config).expect("written");
+        std::fs::write(dir.path().join("consul.hcl"), config).expect("written");
+        Self { address: format!("127.0.0.1:{http}"), running: Running::start(dir.path()), dir }
+    }
+
+    /// Ends the process at once. What was registered is lost.
+    pub(crate) fn kill(&mut self) {
+        self.running.end();
+    }
+
+    /// Starts it again, empty, after [`kill`](Self::kill).
+    pub(crate) fn restart(&mut self) {
+        self.running = Running::start(self.dir.path());
+    }
+
+    /// Stops the process as if the machine hung, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        kill_process(self.running.pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("runs");
+    }
+}
+
+impl Running {
+    /// Starts Consul with the configuration in `dir`.
+    fn start(dir: &Path) -> Self {
         let mut wrapper = Command::new("sh")
             .args(["-c", WRAPPER, "sh"])
             .arg(binary())
-            .arg(dir.path().join("consul.log"))
+            .arg(dir.join("consul.log"))
             .args(["agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-config-file"])
-            .arg(file)
+            .arg(dir.join("consul.hcl"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -55,19 +82,18 @@ impl Consul {
         let mut line = String::new();
         BufReader::new(wrapper.stdout.take().expect("piped")).read_line(&mut line).expect("the process id");
         let pid = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
-        Self { address: format!("127.0.0.1:{http}"), pid, stdin: wrapper.stdin.take(), wrapper, _dir: dir }
+        Self { pid, stdin: wrapper.stdin.take(), wrapper }
     }
 
-    /// Stops the process as if the machine hung, or lets it go on.
-    pub(crate) fn freeze(&self, frozen: bool) {
-        kill_process(self.pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("runs");
+    fn end(&mut self) {
+        self.stdin.take();
+        let _ = self.wrapper.wait();
     }
 }
 
-impl Drop for Consul {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.stdin.take();
-        let _ = self.wrapper.wait();
+        self.end();
     }
 }
 

@@ -28,4 +28,5 @@ mod servers;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+#[expect(dead_code, reason = "the fault tests use more of it")]
 mod system;

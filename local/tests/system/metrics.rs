@@ -19,6 +19,11 @@ impl Metrics {
     pub(crate) async fn of(address: SocketAddr) -> Self {
         let (status, text) = get(address, "/metrics").await;
         assert_eq!(status, 200, "{text}");
+        Self::read(text)
+    }
+
+    /// Counters as `/metrics` has just shown them.
+    pub(crate) fn read(text: String) -> Self {
         Self { text, at: Instant::now() }
     }
 

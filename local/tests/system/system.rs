@@ -71,8 +71,13 @@ impl System {
 
     /// Starts the program with this resource and more arguments, and does not wait.
     pub(crate) fn launch(dir: TempDir, resource: &str, more: &[&str]) -> Self {
+        Self::launch_by(Command::new(env!("CARGO_BIN_EXE_user-info-local")), dir, resource, more)
+    }
+
+    /// The same by `program`, a command that becomes `user-info-local` with the arguments it is given.
+    pub(crate) fn launch_by(mut program: Command, dir: TempDir, resource: &str, more: &[&str]) -> Self {
         std::fs::write(dir.path().join("system.yaml"), resource).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_user-info-local"))
+        let mut child = program
             .args(["system.yaml", "--output", "json", "--verbose"])
             .args(more)
             .current_dir(dir.path())
@@ -113,6 +118,13 @@ impl System {
     /// The text of the next `event`.
     pub(crate) async fn message(&mut self, event: &str) -> String {
         self.event(event).await["message"].as_str().expect("a message").to_owned()
+    }
+
+    /// The lines of the services' logs that hold `text`, so far.
+    pub(crate) fn logged(&self, text: &str) -> Vec<String> {
+        let lines = self.lines.lock().expect("no panic");
+        let messages = lines.iter().filter(|line| line["event"] == "log").filter_map(|line| line["message"].as_str());
+        messages.filter(|message| message.contains(text)).map(str::to_owned).collect()
     }
 
     /// The row called `name` in the table that was printed.
@@ -179,6 +191,11 @@ impl System {
         let saved = self.save(spec);
         self.event("settled").await;
         saved.elapsed()
+    }
+
+    /// The process of `user-info-local` itself.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.

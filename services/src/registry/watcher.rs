@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use user_info_api::config::{Consul, Discovery};
 
 use super::backoff::Backoff;
-use super::client::{Agent, SetupError};
+use super::client::{Agent, CallError, SetupError};
 use super::decode;
 use super::discovered::Publisher;
 
@@ -14,6 +14,9 @@ use super::discovered::Publisher;
 const WAIT: Duration = Duration::from_secs(55);
 /// Least time between two queries, for the case that each is answered at once.
 const SPACING: Duration = Duration::from_millis(100);
+
+/// Time between looks whether the agent that holds a query open still answers. One that stands still would hold it for [`WAIT`] and more.
+const PROBE: Duration = Duration::from_secs(10);
 
 /// The state of one watch.
 #[derive(Debug)]
@@ -45,7 +48,13 @@ impl Watcher {
     pub(super) async fn run(mut self, publisher: &Publisher) {
         loop {
             let next = Instant::now() + SPACING;
-            match self.agents[self.current].healthy(&self.service, self.index, WAIT).await {
+            let agent = &self.agents[self.current];
+            let answer = tokio::select! {
+                biased;
+                answer = agent.healthy(&self.service, self.index, WAIT) => answer,
+                silent = silence(agent) => Err(silent),
+            };
+            match answer {
                 Ok((index, entries)) => {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
@@ -67,6 +76,17 @@ impl Watcher {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Completes once `agent` answers nothing any more.
+async fn silence(agent: &Agent) -> CallError {
+    loop {
+        sleep(PROBE).await;
+        match agent.leader().await {
+            Err(error) if error.is_silence() => return error,
+            _ => {}
         }
     }
 }

@@ -25,25 +25,31 @@ const MEASURE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Acceptor {
     workers: Vec<Worker>,
-    room: Arc<Semaphore>,
+    max_connections: u32,
     accepted: IntCounter,
+    refused: IntCounter,
     failures: IntCounter,
     open: IntGaugeVec,
 }
 
 impl Acceptor {
-    /// Serves at most `max_connections` at a time. Registers its metrics.
+    /// Serves at most `max_connections` of each listener at a time. Registers its metrics.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
     pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &dyn Register) -> prometheus::Result<Self> {
         let accepted = IntCounter::new("bbs_user_info_connections_accepted_total", "Connections accepted.")?;
+        let refused = IntCounter::new(
+            "bbs_user_info_connections_refused_total",
+            "Connections closed at once, since server.maxConnections were open.",
+        )?;
         let failures = IntCounter::new("bbs_user_info_accept_failures_total", "Connections that could not be accepted.")?;
         let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections, looked at each second."), &["worker"])?;
         registry.register(Box::new(accepted.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(open.clone()))?;
-        Ok(Self { workers, room: Arc::new(Semaphore::new(max_connections as usize)), accepted, failures, open })
+        Ok(Self { workers, max_connections, accepted, refused, failures, open })
     }
 
     /// Accepts on `listeners` for ever.
@@ -59,14 +65,19 @@ impl Acceptor {
         })
     }
 
+    /// A listener has room of its own: whatever callers do on one, the others can be reached. Who finds no room is told so by the end of the
+    /// connection, and may go elsewhere; in the kernel's queue it would wait for an answer that does not come.
     async fn accept(&self, port: Port, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(self.max_connections as usize));
         loop {
-            let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { return };
             match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => {
-                    self.accepted.inc();
-                    self.hand_over(Accepted { port, stream, permit });
-                }
+                Ok(stream) => match Arc::clone(&room).try_acquire_owned() {
+                    Ok(permit) => {
+                        self.accepted.inc();
+                        self.hand_over(Accepted { port, stream, permit });
+                    }
+                    Err(_) => self.refused.inc(),
+                },
                 Err(error) => {
                     if self.failures.get() == 0 {
                         tracing::error!(%error, "connection not accepted; more of these are counted in bbs_user_info_accept_failures_total");

@@ -15,8 +15,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::Service;
 
+use super::prompt::Prompt;
+
 /// A peer that sends no whole head within this time is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Length of what opens each HTTP/2 connection, in bytes (RFC 9113, section 3.4).
+const PREFACE: usize = 24;
 /// A peer that is quiet is asked this often whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Largest head of a request, in bytes.
@@ -41,6 +45,7 @@ pub(super) async fn grpc(stream: TcpStream, service: impl GrpcService, max_concu
         .max_concurrent_streams(max_concurrent_streams)
         .max_header_list_size(MAX_HEAD)
         .keep_alive_interval(KEEP_ALIVE);
+    let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     until_stopped(connection, stopping, http2::Connection::graceful_shutdown).await;
 }

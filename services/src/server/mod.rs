@@ -4,12 +4,14 @@ mod acceptor;
 pub mod admin;
 mod args;
 mod connection;
+mod descriptors;
 mod error;
 pub mod grpc;
 mod handler;
 pub mod http;
 mod listener;
 pub mod openapi;
+mod prompt;
 pub mod readiness;
 pub mod registration;
 mod worker;
@@ -111,7 +113,8 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     }
     readiness_of_stores(&readiness, stores);
 
-    let acceptor = Acceptor::new(workers, config.server.max_connections, &registry)?;
+    let room = descriptors::room(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
+    let acceptor = Acceptor::new(workers, room, &registry)?;
     let instance = Instance::new(&config.service, vec![format!("grpc://{grpc_address}"), format!("http://{http_address}")]);
     let registration = Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;

@@ -4,13 +4,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{self, GrpcService};
+
+/// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +155,7 @@ async fn one<G: GrpcService>(
 ) -> std::io::Result<()> {
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
     match port {
         Port::Grpc => connection::grpc(stream, services.grpc, services.max_concurrent_streams, stopping).await,
         Port::Http => connection::http(stream, services.http, stopping).await,

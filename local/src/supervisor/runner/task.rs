@@ -20,6 +20,8 @@ use crate::supervisor::launch::Launch;
 const EXIT_CONFIG: i32 = Exit::Usage as i32;
 /// Time between looks at a process that is not ready, or has not confirmed its configuration.
 const LOOK: Duration = Duration::from_millis(50);
+/// Pause before a config file that could not be written is written again.
+const RETRY: Duration = Duration::from_millis(500);
 /// On top of what a process may take to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -76,7 +78,8 @@ impl Task {
     /// The process, the end of its standard input that keeps it running, and what it said last.
     fn launch(&self, launch: &Launch) -> std::io::Result<(Child, Option<ChildStdin>, watch::Receiver<Option<String>>)> {
         self.show_launch(launch);
-        write(launch)?;
+        launch.prepare()?;
+        launch.put()?;
         let mut child = Command::new(&launch.program)
             .args(&launch.args)
             .arg("--config")
@@ -110,8 +113,9 @@ impl Task {
                 changed = self.wants.changed() => {
                     let wanted = if changed.is_ok() { self.wants.borrow_and_update().clone() } else { None };
                     match wanted {
+                        Some(new) if let Err(error) = new.prepare() => self.unwritten(&new, &error).await,
                         Some(new) if new.restart_hash == launch.restart_hash => {
-                            write(&new)?;
+                            new.put()?;
                             launch = new;
                         }
                         Some(_) => match self.turn().await {
@@ -128,7 +132,10 @@ impl Task {
                     let ready = self.shown.borrow().state == ProcessState::Ready;
                     if ready {
                         let generation = launch.generation;
-                        self.shown.send_modify(|p| p.generation = Some(generation));
+                        self.shown.send_modify(|p| {
+                            p.generation = Some(generation);
+                            p.note = None;
+                        });
                         let _ = self.events.send(Event::Changed);
                     } else {
                         // Starting => Ready
@@ -138,6 +145,17 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// A config file that cannot be written, such as to a full disk, is no reason to stop what runs: it is tried again after a pause.
+    async fn unwritten(&mut self, launch: &Launch, error: &std::io::Error) {
+        let note = format!("{}: {error}; the last config stays in force", launch.config_file.display());
+        if self.shown.borrow().note.as_ref() != Some(&note) {
+            self.shown.send_modify(|p| p.note = Some(note));
+            let _ = self.events.send(Event::Changed);
+        }
+        sleep(RETRY).await;
+        self.wants.mark_changed();
     }
 
     /// Waits for the turn to restart; none if something else is wanted meanwhile.
@@ -228,13 +246,6 @@ async fn look(http: &Http, shown: &watch::Sender<Process>, launch: &Launch) {
 
 fn generation(config: &str) -> Option<i64> {
     serde_json::from_str::<serde_json::Value>(config).ok()?.get("generation")?.as_i64()
-}
-
-/// Puts the config file in place at once, so that it is never read half written.
-fn write(launch: &Launch) -> std::io::Result<()> {
-    let new = launch.config_file.with_extension("new");
-    std::fs::write(&new, &launch.config)?;
-    std::fs::rename(new, &launch.config_file)
 }
 
 async fn forward(

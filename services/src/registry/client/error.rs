@@ -50,6 +50,11 @@ impl CallError {
             Cause::Token(_) => false,
         }
     }
+
+    /// Whether no answer came at all.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.cause, Cause::Transport(_) | Cause::Timeout(_))
+    }
 }
 
 impl fmt::Display for CallError {

@@ -1,0 +1,100 @@
+//! A `user_info` of one's own, beside or without a system.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use user_info_local::http::Http;
+
+use crate::servers::free_port;
+use crate::support::{eventually, program};
+
+/// Stores that need no server.
+pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
+
+/// A running `user_info`, killed when dropped.
+pub(crate) struct Instance {
+    child: Child,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    _dir: TempDir,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Instance {
+    /// Starts the program on free ports of loopback, with `server` among its `server` settings, and `more` settings.
+    pub(crate) async fn start(server: &str, more: &str) -> Self {
+        Self::start_as(server, more, |program, config| {
+            let mut command = Command::new(program);
+            command.arg("--config").arg(config).stderr(Stdio::null());
+            command
+        })
+        .await
+    }
+
+    /// The same, run by the command that `command` makes of the program and its config file; that has to become the program.
+    pub(crate) async fn start_as(server: &str, more: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
+        Self::start_on([127, 0, 0, 1], server, more, command).await
+    }
+
+    /// The same on free ports of `host`.
+    pub(crate) async fn start_on(host: [u8; 4], server: &str, more: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [grpc, http] = [(); 2].map(|()| SocketAddr::from((host, free_port())));
+        let config = dir.path().join("user_info.yaml");
+        let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
+        std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
+        let child = command(&program("user_info"), &config).stdin(Stdio::null()).spawn().expect("it starts");
+        let instance = Self { child, grpc, http, _dir: dir };
+        eventually("user_info serves", async || {
+            let answer = Http::default().get(http, "/readyz").await;
+            answer.filter(|(status, _)| status.is_success()).ok_or("not ready")
+        })
+        .await;
+        instance
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+/// A running `user_client`, killed when dropped.
+pub(crate) struct Caller {
+    child: Child,
+    /// Where it shows its metrics.
+    pub(crate) metrics: SocketAddr,
+    _dir: TempDir,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Caller {
+    /// Starts the program with these instances and live settings, and waits until it shows its metrics.
+    pub(crate) async fn start(instances: &[SocketAddr], live: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let config = dir.path().join("user_client.yaml");
+        let addresses: Vec<_> = instances.iter().map(|address| format!("'{address}'")).collect();
+        let text = format!("discovery: {{addresses: [{}]}}\nadmin: {{listen: '{metrics}'}}\nlive: {{{live}}}\n", addresses.join(", "));
+        std::fs::write(&config, text).expect("written");
+        let mut program = Command::new(program("user_client"));
+        let child = program.arg("--config").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let caller = Self { child: child.spawn().expect("it starts"), metrics, _dir: dir };
+        eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await.ok_or("no answer")).await;
+        caller
+    }
+}

@@ -1,0 +1,142 @@
+//! What is done to the system.
+
+use std::fmt;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use super::world::World;
+use crate::process::signal;
+use crate::proxy::Mode;
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    InstanceKilled,
+    InstanceFrozen,
+    ClientKilled,
+    MariadbKilled,
+    MariadbSlow,
+    MariadbRefusing,
+    MariadbFrozen,
+    RedisKilled,
+    RedisSlow,
+    RedisFlushed,
+    ConsulKilled,
+    ConsulFrozen,
+    ConsulRefusing,
+    SettingsChanged,
+    InstancesRolled,
+    IdleConnections,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 16] = [
+        Self::InstanceKilled,
+        Self::InstanceFrozen,
+        Self::ClientKilled,
+        Self::MariadbKilled,
+        Self::MariadbSlow,
+        Self::MariadbRefusing,
+        Self::MariadbFrozen,
+        Self::RedisKilled,
+        Self::RedisSlow,
+        Self::RedisFlushed,
+        Self::ConsulKilled,
+        Self::ConsulFrozen,
+        Self::ConsulRefusing,
+        Self::SettingsChanged,
+        Self::InstancesRolled,
+        Self::IdleConnections,
+    ];
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InstanceKilled => "an instance killed",
+            Self::InstanceFrozen => "an instance frozen",
+            Self::ClientKilled => "the client killed",
+            Self::MariadbKilled => "MariaDB killed",
+            Self::MariadbSlow => "MariaDB slow",
+            Self::MariadbRefusing => "MariaDB refusing",
+            Self::MariadbFrozen => "MariaDB frozen",
+            Self::RedisKilled => "Redis killed",
+            Self::RedisSlow => "Redis slow",
+            Self::RedisFlushed => "Redis flushed",
+            Self::ConsulKilled => "Consul killed",
+            Self::ConsulFrozen => "Consul frozen",
+            Self::ConsulRefusing => "Consul refusing",
+            Self::SettingsChanged => "settings changed",
+            Self::InstancesRolled => "instances restarted in turn",
+            Self::IdleConnections => "200 idle connections",
+        })
+    }
+}
+
+impl World {
+    /// Injects `fault`, keeps it up for half a second to 4 s, and ends it.
+    pub(super) async fn inject(&mut self, fault: Fault, random: &mut Rng) {
+        let lasts = Duration::from_millis(random.u64(500..4000));
+        let slow = Mode::Slow(Duration::from_millis(random.u64(100..1500)));
+        let instance = format!("user_info-{}", random.usize(1..=Self::REPLICAS));
+        match fault {
+            Fault::InstanceKilled => self.kill(&instance).await,
+            Fault::ClientKilled => self.kill("user_client").await,
+            Fault::InstanceFrozen => {
+                let pid = self.pid(&instance).await;
+                signal(pid, Signal::STOP);
+                sleep(lasts).await;
+                signal(pid, Signal::CONT);
+            }
+            Fault::MariadbKilled => {
+                self.mariadb.kill();
+                sleep(lasts).await;
+                self.mariadb.restart().await;
+            }
+            Fault::MariadbFrozen => {
+                self.mariadb.pause();
+                sleep(lasts).await;
+                self.mariadb.resume();
+            }
+            Fault::MariadbSlow => self.users.during(slow, lasts).await,
+            Fault::MariadbRefusing => self.users.during(Mode::Refuse, lasts).await,
+            Fault::RedisKilled => {
+                self.redis.kill();
+                sleep(lasts).await;
+                self.redis.restart().await;
+            }
+            Fault::RedisSlow => self.views.during(slow, lasts).await,
+            Fault::RedisFlushed => self.redis.execute(&["FLUSHALL"]).await,
+            Fault::ConsulKilled => {
+                self.consul.kill();
+                sleep(lasts).await;
+                self.consul.restart();
+            }
+            Fault::ConsulFrozen => {
+                self.consul.freeze(true);
+                sleep(lasts).await;
+                self.consul.freeze(false);
+            }
+            Fault::ConsulRefusing => self.registry.during(Mode::Refuse, lasts).await,
+            Fault::SettingsChanged => self.change_settings(random).await,
+            Fault::InstancesRolled => self.roll().await,
+            Fault::IdleConnections => {
+                let to = self.system.row(&instance);
+                let mut idle = Vec::new();
+                for port in [to.http, to.grpc.expect("an instance")] {
+                    for _ in 0..100 {
+                        let mut stream = TcpStream::connect(port).await.expect("it listens");
+                        stream.write_all(b"GET /").await.expect("room");
+                        idle.push(stream);
+                    }
+                }
+                sleep(lasts).await;
+            }
+        }
+    }
+}
