@@ -90,7 +90,6 @@ fn process(name: &str, role: Role) -> Process {
         grpc: None,
         http: None,
         admin: None,
-        admin: None,
         restarts: 0,
         weight: None,
         generation: Some(7),

@@ -29,8 +29,8 @@ use discovered::Publisher;
 use watcher::Watcher;
 
 /// Starts to follow the instances that `discovery` describes; the first of `consul`, `dns` and `addresses` that is set is asked.
-/// Of the instances that Consul knows, those that offer gRPC over TLS are meant if `secure`, and those that offer it plain if not.
 ///
+/// Of the instances that Consul knows, those that offer gRPC over TLS are meant if `secure`, and those that offer it plain if not.
 /// The task ends once all receivers are dropped. The list is empty until the first answer; a fixed list is there at once.
 ///
 /// # Errors

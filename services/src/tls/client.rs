@@ -68,7 +68,7 @@ impl Connector {
 /// If it is neither a DNS name nor an IP address.
 pub(crate) fn server_name(tls: &ClientTls, section: &str) -> Result<Option<ServerName<'static>>, TlsError> {
     let parse = |name: &String| {
-        let problem = |e| unusable(section, format!("serverName: {name:?}: {e}; give a DNS name or IP address"));
+        let problem = |e| unusable(section, &format!("serverName: {name:?}: {e}; give a DNS name or IP address"));
         ServerName::try_from(name.clone()).map_err(problem)
     };
     tls.server_name.as_ref().map(parse).transpose()
@@ -88,7 +88,7 @@ pub fn client_config(tls: &ClientTls, section: &str) -> Result<ClientConfig, Tls
 /// If this build of rustls has no protocol version to offer.
 pub(crate) fn builder(section: &str) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
     let builder = ClientConfig::builder_with_provider(material::provider());
-    builder.with_safe_default_protocol_versions().map_err(|e| unusable(section, e))
+    builder.with_safe_default_protocol_versions().map_err(|e| unusable(section, &e))
 }
 
 fn loaded(tls: &ClientTls, section: &str) -> Result<Loaded<ClientConfig>, TlsError> {

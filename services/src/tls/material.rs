@@ -1,5 +1,6 @@
 //! What stands in the files.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 pub(super) fn authorities(section: &str, field: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(section, field, path)? {
-        roots.add(authority).map_err(|e| unusable(section, format!("{field}: {}: {e}", path.display())))?;
+        roots.add(authority).map_err(|e| unusable(section, &format!("{field}: {}: {e}", path.display())))?;
     }
     Ok(roots)
 }
@@ -54,11 +55,11 @@ pub(super) fn unfit(section: &str, certificate: &Path, key: &Path, error: &rustl
         rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch) => {
             TlsError::Mismatch { section: section.to_owned(), key: key.to_owned(), certificate: certificate.to_owned() }
         }
-        error => unusable(section, format!("certFile: {}: {error}", certificate.display())),
+        error => unusable(section, &format!("certFile: {}: {error}", certificate.display())),
     }
 }
 
-pub(super) fn unusable(section: &str, problem: impl ToString) -> TlsError {
+pub(super) fn unusable(section: &str, problem: &dyn Display) -> TlsError {
     TlsError::Unusable { section: section.to_owned(), problem: problem.to_string() }
 }
 

@@ -109,13 +109,13 @@ fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
     let provider = material::provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| unusable(SECTION, e))?;
+        .map_err(|e| unusable(SECTION, &e))?;
     let builder = match &tls.client_ca_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let roots = Arc::new(material::authorities(SECTION, "clientCaFile", path)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|e| unusable(SECTION, format!("clientCaFile: {e}")))?)
+            builder.with_client_cert_verifier(verifier.map_err(|e| unusable(SECTION, &format!("clientCaFile: {e}")))?)
         }
     };
     let mut http = builder
