@@ -1,7 +1,7 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-many
+.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
@@ -42,6 +42,9 @@ deny: ## licences, sources and banned versions of the dependencies
 	@hack/setup cargo
 	cargo deny $(LOCKED) check bans licenses sources
 
+sbom: ## what the programs and charts are made of, in CycloneDX 1.5, into target/sbom.json
+	hack/sbom $(TARGET)/sbom.json
+
 # Programs and tests in one go: cargo unites the features of what it builds together, so a build without the tests' dependencies would share
 # little with theirs.
 build: ## builds the programs and the tests, for `test` and `generate`
@@ -69,6 +72,14 @@ test-cluster: build ## runs the operator's tests against a real API server, whic
 	hack/cluster/up --control-plane
 	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in \
 		cargo test --offline --workspace --all-features --test cluster -- --ignored $(or $(TESTS),--skip many::); \
+		status=$$?; hack/cluster/down; exit $$status
+
+# On a cluster of its own, since it writes down what the operator asks of the API server.
+test-rights: export NS := rights-test
+test-rights: export RUN := /run/rights-test
+test-rights: build ## every request of the operator against the chart's rules: none denied, and no right that is never used
+	hack/cluster/up --control-plane
+	HELM=$$(hack/cluster/tool helm) hack/cluster/in python3 e2e/rights.py $(BIN)/user-info-operator; \
 		status=$$?; hack/cluster/down; exit $$status
 
 test-many: export TESTS := many:: --nocapture

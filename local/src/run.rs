@@ -181,7 +181,8 @@ fn announce(supervisor: &Supervisor, took: Duration, first: bool, args: &Args, t
         return;
     }
     terminal.say("ready", &format!("all ready after {took:.2} s"));
-    let try_next = supervisor.processes().first().and_then(|p| p.http).map(|http| format!("try: curl http://{http}/user_info/1"));
+    let curl = if supervisor.secure() { "curl --insecure https" } else { "curl http" };
+    let try_next = supervisor.processes().first().and_then(|p| p.http).map(|http| format!("try: {curl}://{http}/user_info/1"));
     let notes = [
         Some("the page stands in for Prometheus and Grafana".to_owned()),
         try_next,

@@ -95,6 +95,9 @@ fn sentence(field: &str, error: &serde_yaml::Error) -> String {
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use user_info_api::config::UserInfoConfig;

@@ -35,6 +35,7 @@ pub mod reload;
 pub mod server;
 pub mod signals;
 pub mod telemetry;
+pub mod tls;
 
 pub use call::{Call, Kind};
 pub use error::Error;

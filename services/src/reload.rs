@@ -19,10 +19,10 @@ use crate::config;
 use crate::metrics::Register;
 
 /// Editors write a file in several steps; this long after a change it is read.
-const SETTLE: Duration = Duration::from_millis(20);
+pub(crate) const SETTLE: Duration = Duration::from_millis(20);
 
 /// File systems without change events are looked at this often.
-const POLL: Duration = Duration::from_secs(2);
+pub(crate) const POLL: Duration = Duration::from_secs(2);
 
 /// A config file with a part that may change live.
 pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Send + Sync + 'static {
@@ -167,7 +167,7 @@ impl<C: Config> Live<C> {
 }
 
 /// Watches the folder of `path`, since editors and the kubelet put a new file in the old one's place.
-fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
+pub(crate) fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     let notify = move |event: notify::Result<notify::Event>| {
         if !event.is_ok_and(|e| e.kind.is_access()) {
@@ -175,7 +175,11 @@ fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
         }
     };
     let watcher = notify::recommended_watcher(notify).and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w));
-    watcher.inspect_err(|error| tracing::warn!(%error, "no change events for the config file; it is read every {POLL:?} instead")).ok()
+    watcher
+        .inspect_err(
+            |error| tracing::warn!(%error, file = %path.display(), "no change events for this file; it is read every {POLL:?} instead"),
+        )
+        .ok()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod limiter;
 mod log;
 mod registry;
 mod server;
+mod tls;
 mod user_client;
 mod user_info;
 
@@ -21,7 +22,8 @@ pub use data::{MySql, Redis, Sqlite, Users, Views};
 pub use fault::{Abort, Delay, FaultInjection, rfc3339};
 pub use limiter::{Algorithm, ClientLimit, RateLimiter, Scope};
 pub use log::{Log, LogFormat, LogLevel};
-pub use registry::{Consul, ConsulTls, Registry};
+pub use registry::{Consul, Registry};
 pub use server::{Listener, Server, Service, Tracing};
+pub use tls::{ClientTls, ServerTls};
 pub use user_client::{Discovery, Dns, UserClientConfig, UserClientLive};
 pub use user_info::{UserInfoConfig, UserInfoLive};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Violations};
+use super::{Check, ClientTls, Violations};
 use crate::Duration;
 
 /// The registry an instance joins; with no field set it joins none.
@@ -38,7 +38,7 @@ pub struct Consul {
     pub token_file: Option<PathBuf>,
     /// Set, the agents are spoken to over TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ConsulTls>,
+    pub tls: Option<ClientTls>,
     /// Datacenter to ask; default is the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacenter: Option<String>,
@@ -99,23 +99,4 @@ impl Check for Consul {
         v.range("interval", self.interval, Duration::from_millis(100), Duration::from_secs(3600));
         v.range("deregisterAfter", self.deregister_after, Duration::from_secs(60), Duration::from_secs(7 * 86400));
     }
-}
-
-/// TLS towards Consul.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct ConsulTls {
-    /// File with the certificate authorities of the agents; default is the public ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// Certificate to show to the agents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cert_file: Option<PathBuf>,
-    /// Key of that certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    /// Name the agents' certificate must carry; default is the host of the address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_name: Option<String>,
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Violations};
+use super::{Check, ServerTls, Violations};
 use crate::Duration;
 
 /// Who this instance is, in the registry, in logs and in traces.
@@ -82,6 +82,9 @@ pub struct Server {
     /// Listener for /metrics, /healthz, /readyz and /config alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<Listener>,
+    /// TLS on the gRPC and the HTTP listener; absent, both speak plaintext, as `admin` always does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
     /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
     pub timeout: Duration,
     /// Single-threaded workers, 0 to 256; 0 is one per CPU of the container's or machine's limit.
@@ -102,6 +105,7 @@ impl Default for Server {
             grpc: SocketAddr::from(([0, 0, 0, 0], 9001)).into(),
             http: SocketAddr::from(([0, 0, 0, 0], 8001)).into(),
             admin: None,
+            tls: None,
             timeout: Duration::from_secs(1),
             workers: 0,
             max_concurrent_streams: 1024,

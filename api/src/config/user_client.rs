@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CircuitBreaker, Consul, Listener, LoadBalancing, Log, LogFormat, OutlierEjection, Registry, Retries, Service, Tracing,
-    Violations,
+    Check, CircuitBreaker, ClientTls, Consul, Listener, LoadBalancing, Log, LogFormat, OutlierEjection, Registry, Retries, Service,
+    Tracing, Violations,
 };
 use crate::Duration;
 
@@ -26,6 +26,9 @@ pub struct UserClientConfig {
     pub admin: Listener,
     /// How instances of the service are found.
     pub discovery: Discovery,
+    /// TLS towards the instances: only those that offer it are called. Absent, only those that speak plaintext are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClientTls>,
     /// Registry to join, as `bbs.user.client`.
     #[serde(default)]
     pub registry: Registry,

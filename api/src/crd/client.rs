@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Image, rules};
+use super::{ClientTls, Image, rules};
 use crate::Duration;
 use crate::config::{CircuitBreaker, LoadBalancing, Log, LogFormat, OutlierEjection, Retries, UserClientLive};
 
@@ -47,6 +47,9 @@ pub struct Client {
     /// Port for /metrics, /healthz, /readyz and /config, 1 to 65535.
     #[schemars(range(min = 1, max = 65535))]
     pub metrics_port: u16,
+    /// Certificate to show to `user_info`, where `server.tls.clientCaSecretRef` asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClientTls>,
     /// What is logged.
     pub log: Log,
     /// How log lines look.
@@ -77,6 +80,7 @@ impl Default for Client {
             retries: live.retries,
             circuit_breaker: live.circuit_breaker,
             metrics_port: 8100,
+            tls: None,
             log: live.log,
             log_format: LogFormat::default(),
             env: Vec::new(),

@@ -16,6 +16,7 @@ mod scheduling;
 mod server;
 mod spec;
 mod status;
+mod tls;
 
 pub use addons::{AddonMode, Addons, Consul, Dashboards, External, ExternalConsul, Grafana, Prometheus, ServiceMonitor};
 pub use autoscaling::{Autoscaling, AutoscalingMode};
@@ -30,6 +31,7 @@ pub use scheduling::{Disruption, NetworkPolicy, PodTemplate, Scheduling};
 pub use server::Server;
 pub use spec::{DeletionPolicy, DriftDetection, Operation, UserInfoDeployment, UserInfoDeploymentSpec};
 pub use status::{AddonPhase, AddonStatus, Applied, Endpoints, Faults, UserInfoDeploymentStatus};
+pub use tls::{ClientTls, ServerTls};
 
 #[cfg(test)]
 mod tests;

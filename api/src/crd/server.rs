@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{ServerTls, rules};
 use crate::Duration;
 use crate::config::{self, Log, LogFormat};
 
@@ -14,6 +14,8 @@ use crate::config::{self, Log, LogFormat};
     ("self.grpcPort != self.httpPort", "grpcPort and httpPort are the same; give each its own"),
     ("!has(self.metricsPort) || (self.metricsPort != self.grpcPort && self.metricsPort != self.httpPort)",
      "metricsPort is also grpcPort or httpPort; give it its own, or leave it out to have the metrics on httpPort"),
+    ("!has(self.tls) || has(self.metricsPort)",
+     "tls needs metricsPort, since probes and Prometheus ask without TLS; give it a port of its own, such as 8002"),
 ])))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Server {
@@ -27,6 +29,9 @@ pub struct Server {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub metrics_port: Option<u16>,
+    /// TLS on `grpcPort` and `httpPort`; absent, both speak plaintext. Needs `metricsPort`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
     /// Weights of the instances under weighted round-robin, in their order, each 1 to 10000, at most 100. An instance without one has 100.
     ///
     /// Pods of a Deployment have no order: in a cluster the operator refuses a list that does not give all instances the same weight.
@@ -68,6 +73,7 @@ impl Default for Server {
             grpc_port: server.grpc.listen.port(),
             http_port: server.http.listen.port(),
             metrics_port: None,
+            tls: None,
             weights: Vec::new(),
             version: String::new(),
             timeout: server.timeout,

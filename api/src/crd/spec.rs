@@ -46,6 +46,11 @@ use crate::config::{RateLimiter, Tracing};
 #[schemars(extend("x-kubernetes-validations" = rules::all(&[
     ("!has(self.server.weights) || self.server.weights.size() == 0 || self.addons.consul.mode != 'Disabled'",
      "server.weights reach the client through the registry; set addons.consul.mode to Managed or External"),
+    ("!has(self.server.tls) || !has(self.server.tls.clientCaSecretRef) || !self.client.enabled || has(self.client.tls)",
+     "server.tls.clientCaSecretRef asks callers for a certificate; name that of user_client in client.tls.secretName, or set \
+      client.enabled to false"),
+    ("!has(self.client.tls) || has(self.server.tls)",
+     "client.tls is shown to nobody, since user_info speaks plaintext; set server.tls, or leave client.tls out"),
     ("self.autoscaling.mode != 'Managed' || (has(self.server.resources) && has(self.server.resources.requests) \
       && 'cpu' in self.server.resources.requests)",
      "autoscaling by CPU use needs server.resources.requests.cpu"),

@@ -189,6 +189,25 @@ fn rules_say_what_to_write_instead() {
             json!({"addons": {"grafana": {"mode": "Disabled"}}}),
         ),
         (
+            json!({"server": {"tls": {"secretName": "cert"}}}),
+            "spec.server: tls needs metricsPort, since probes and Prometheus ask without TLS; give it a port of its own, such as 8002",
+            json!({"server": {"metricsPort": 8002, "tls": {"secretName": "cert"}}}),
+        ),
+        (
+            json!({"server": {"metricsPort": 8002, "tls": {"secretName": "cert", "clientCaSecretRef": {"name": "callers"}}}}),
+            "spec: server.tls.clientCaSecretRef asks callers for a certificate; name that of user_client in client.tls.secretName, or set \
+             client.enabled to false",
+            json!({
+                "server": {"metricsPort": 8002, "tls": {"secretName": "cert", "clientCaSecretRef": {"name": "callers"}}},
+                "client": {"tls": {"secretName": "own"}},
+            }),
+        ),
+        (
+            json!({"client": {"tls": {"secretName": "own"}}}),
+            "spec: client.tls is shown to nobody, since user_info speaks plaintext; set server.tls, or leave client.tls out",
+            json!({"client": {}}),
+        ),
+        (
             json!({"data": {"mysql": {"mode": "External"}}}),
             "spec.data.mysql: mode: External needs address",
             json!({"data": {"mysql": {"mode": "External", "address": "127.0.0.1:3306"}}}),

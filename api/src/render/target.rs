@@ -111,7 +111,12 @@ impl Target {
 
     /// The file that holds what `secret` names, under `usual_key` unless it names another.
     pub fn secret_file(&self, secret: &SecretRef, usual_key: &str) -> PathBuf {
-        self.secrets.join(&secret.name).join(secret.key.as_deref().unwrap_or(usual_key))
+        self.secret(&secret.name, secret.key.as_deref().unwrap_or(usual_key))
+    }
+
+    /// The file that holds `key` of the Secret called `name`.
+    pub fn secret(&self, name: &str, key: &str) -> PathBuf {
+        self.secrets.join(name).join(key)
     }
 
     /// How Consul is reached, if there is one.

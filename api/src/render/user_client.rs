@@ -2,8 +2,8 @@
 
 use super::{ClientInstance, Peers, Target};
 use crate::Duration;
-use crate::config::{Discovery, Dns, Registry, Service, UserClientConfig, UserClientLive};
-use crate::crd::UserInfoDeployment;
+use crate::config::{ClientTls, Discovery, Dns, Registry, Service, UserClientConfig, UserClientLive};
+use crate::crd::{ServerTls, UserInfoDeployment};
 
 /// The config file of one instance of `user_client`.
 pub fn user_client(resource: &UserInfoDeployment, target: &Target, instance: &ClientInstance) -> UserClientConfig {
@@ -13,6 +13,7 @@ pub fn user_client(resource: &UserInfoDeployment, target: &Target, instance: &Cl
         service: Service { id: instance.id.clone(), ..Service::named(UserClientConfig::SERVICE_NAME) },
         admin: instance.admin.clone(),
         discovery: discovery(resource, target),
+        tls: resource.spec.server.tls.as_ref().map(|tls| client_tls(resource, tls, target)),
         registry: Registry { consul: target.registry(resource) },
         tracing: resource.spec.tracing.clone(),
         log_format: client.log_format,
@@ -27,6 +28,17 @@ pub fn user_client(resource: &UserInfoDeployment, target: &Target, instance: &Cl
             circuit_breaker: client.circuit_breaker.clone(),
             log: client.log.clone(),
         },
+    }
+}
+
+fn client_tls(resource: &UserInfoDeployment, tls: &ServerTls, target: &Target) -> ClientTls {
+    let file = |key: &str| resource.spec.client.tls.as_ref().map(|own| target.secret(&own.secret_name, key));
+    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    ClientTls {
+        ca_file: Some(target.secret_file(&tls.authorities(), "ca.crt")),
+        cert_file: file("tls.crt"),
+        key_file: file("tls.key"),
+        server_name: Some(tls.server_name.clone().unwrap_or_else(|| format!("{name}-user-info"))),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The config file of `user_info`.
 
 use super::{Instance, Target};
-use crate::config::{FaultInjection, MySql, Redis, Registry, Server, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views};
+use crate::config::{
+    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
+};
 use crate::crd::{self, StoreMode, UserInfoDeployment};
 
 /// The config file of one instance of `user_info`.
@@ -19,6 +21,7 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
             grpc: instance.grpc.clone(),
             http: instance.http.clone(),
             admin: instance.admin.clone(),
+            tls: spec.server.tls.as_ref().map(|tls| server_tls(tls, target)),
             timeout: spec.server.timeout,
             workers: spec.server.workers,
             drain_delay: spec.server.drain_delay,
@@ -35,6 +38,14 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
             fault_injection: spec.fault_injection.as_ref().map(|faults| fault_injection(faults, target)),
             log: spec.server.log.clone(),
         },
+    }
+}
+
+fn server_tls(tls: &crd::ServerTls, target: &Target) -> ServerTls {
+    ServerTls {
+        cert_file: target.secret(&tls.secret_name, "tls.crt"),
+        key_file: target.secret(&tls.secret_name, "tls.key"),
+        client_ca_file: tls.client_ca_secret_ref.as_ref().map(|secret| target.secret_file(secret, "ca.crt")),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Process {
     pub grpc: Option<SocketAddr>,
     /// Where it serves HTTP.
     pub http: Option<SocketAddr>,
+    /// Where it serves the admin endpoints.
+    pub admin: Option<SocketAddr>,
     /// Unplanned restarts so far.
     pub restarts: u32,
     /// Weight in the round-robin, of an instance.

@@ -36,8 +36,10 @@ pub struct Launch {
     pub restart_hash: String,
     /// Where it serves gRPC.
     pub grpc: Option<SocketAddr>,
-    /// Where it serves HTTP, the admin endpoints among it.
+    /// Where it serves HTTP.
     pub http: SocketAddr,
+    /// Where it serves the admin endpoints, always plain.
+    pub admin: SocketAddr,
     /// Weight of an instance.
     pub weight: Option<u32>,
     /// How long it may take to stop.
@@ -93,6 +95,8 @@ pub struct InstancePorts {
     pub grpc: u16,
     /// HTTP.
     pub http: u16,
+    /// Admin endpoints, if they are not on `http`.
+    pub admin: Option<u16>,
 }
 
 /// The instance at `index`, from 0.
@@ -103,7 +107,7 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
         grpc: loopback(ports.grpc).into(),
         http: loopback(ports.http).into(),
-        admin: None,
+        admin: ports.admin.map(|port| loopback(port).into()),
     };
     let mut config = render::user_info(resource, target, &own);
     if config.server.workers == 0 {
@@ -118,6 +122,7 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
         restart_hash: render::restart_hash(&config),
         grpc: Some(loopback(ports.grpc)),
         http: loopback(ports.http),
+        admin: loopback(ports.admin.unwrap_or(ports.http)),
         weight: Some(config.service.weight),
         generation: target.generation,
         config: yaml::<UserInfoConfig>(&config),
@@ -142,6 +147,7 @@ pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, i
         restart_hash: render::restart_hash(&config),
         grpc: None,
         http: loopback(port),
+        admin: loopback(port),
         weight: None,
         generation: target.generation,
         config: yaml::<UserClientConfig>(&config),

@@ -5,7 +5,7 @@ mod launch;
 mod runner;
 mod sampler;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +118,15 @@ impl Supervisor {
             let have = self.instance_ports.get(&index).copied();
             let grpc = self.port(have.map(|p| p.grpc), server.grpc_port, index)?;
             let http = self.port(have.map(|p| p.http), server.http_port, index)?;
-            self.instance_ports.insert(index, InstancePorts { grpc, http });
+            let has_admin = have.and_then(|p| p.admin);
+            let admin = match server.metrics_port {
+                Some(wanted) => Some(self.port(has_admin, wanted, index)?),
+                None => {
+                    has_admin.into_iter().for_each(|port| self.ports.take_back(port));
+                    None
+                }
+            };
+            self.instance_ports.insert(index, InstancePorts { grpc, http, admin });
         }
         for index in 0..clients {
             let port = self.port(self.client_ports.get(&index).copied(), resource.spec.client.metrics_port, index)?;
@@ -154,7 +162,7 @@ impl Supervisor {
 
     /// Says of a process that a port it should have is taken.
     fn note_ports(&self, process: &mut Process) {
-        let moved = [process.grpc, process.http].into_iter().flatten().map(|a| a.port());
+        let moved = BTreeSet::from([process.grpc, process.http, process.admin]).into_iter().flatten().map(|a| a.port());
         let moved = moved.filter_map(|port| self.ports.wanted(port).filter(|wanted| *wanted != port)).map(|p| p.to_string());
         let moved = moved.collect::<Vec<_>>();
         if !moved.is_empty() {
@@ -166,6 +174,11 @@ impl Supervisor {
     /// The spec in force, to be edited; [`apply`](Self::apply) carries the edit out.
     pub const fn spec_mut(&mut self) -> &mut RunningSpec {
         &mut self.spec
+    }
+
+    /// Whether the instances speak TLS.
+    pub fn secure(&self) -> bool {
+        self.spec.resource().spec.server.tls.is_some()
     }
 
     /// Generation of the spec in force.
@@ -190,6 +203,7 @@ impl Supervisor {
             pid: None,
             grpc: None,
             http: Some(http),
+            admin: None,
             restarts: 0,
             weight: None,
             generation: None,

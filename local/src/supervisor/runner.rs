@@ -71,6 +71,7 @@ impl Runner {
             pid: None,
             grpc: launch.grpc,
             http: Some(launch.http),
+            admin: Some(launch.admin),
             restarts: 0,
             weight: launch.weight,
             generation: None,

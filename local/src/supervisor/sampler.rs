@@ -45,7 +45,7 @@ impl Sampler {
         let serves = |p: &Process| matches!(p.role, Role::UserInfo | Role::UserClient) && p.state != ProcessState::Starting;
         let seen: Vec<&Process> = processes.iter().filter(|p| serves(p)).collect();
         let looks = join_all(seen.iter().map(async |process| {
-            let (status, text) = self.http.get(process.http?, "/metrics").await?;
+            let (status, text) = self.http.get(process.admin?, "/metrics").await?;
             status.is_success().then(|| Metrics::parse(&text))
         }))
         .await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use user_info_api::config::{Consul as Settings, ConsulTls};
+use user_info_api::config::{ClientTls, Consul as Settings};
 use user_info_services::registry::{Agent, RegistrarState};
 
 use crate::consul::{self, Consul};
@@ -72,7 +72,7 @@ async fn speaks_tls_with_a_certificate_of_its_own() {
         ),
         true,
     );
-    let tls = ConsulTls {
+    let tls = ClientTls {
         ca_file: Some(file("consul-agent-ca.pem")),
         cert_file: Some(file("dc1-client-consul-0.pem")),
         key_file: Some(file("dc1-client-consul-0-key.pem")),
@@ -85,9 +85,9 @@ async fn speaks_tls_with_a_certificate_of_its_own() {
     instance.stop().await;
 
     for untrusted in [
-        ConsulTls { ca_file: None, ..tls.clone() },
-        ConsulTls { cert_file: None, key_file: None, ..tls.clone() },
-        ConsulTls { server_name: Some("server.dc2.consul".to_owned()), ..tls },
+        ClientTls { ca_file: None, ..tls.clone() },
+        ClientTls { cert_file: None, key_file: None, ..tls.clone() },
+        ClientTls { server_name: Some("server.dc2.consul".to_owned()), ..tls },
     ] {
         let agent = Agent::all(&Settings { tls: Some(untrusted), ..settings(&consul) }, "registry.consul").expect("valid").remove(0);
         let error = agent.leader().await.expect_err("not trusted").to_string();

@@ -62,7 +62,7 @@ pub(crate) fn consul(addresses: &[&Target]) -> Consul {
 /// Follows `service` as `consul` says.
 pub(crate) fn follow(consul: Consul, service: &str) -> (watch::Receiver<Discovered>, JoinHandle<()>) {
     let discovery = Discovery { service: service.to_owned(), consul: Some(consul), ..Discovery::default() };
-    discover(&discovery, DiscoveryMetrics::new(&Registry::new()).expect("fresh registry")).expect("valid")
+    discover(&discovery, false, DiscoveryMetrics::new(&Registry::new()).expect("fresh registry")).expect("valid")
 }
 
 async fn until(found: &mut watch::Receiver<Discovered>, what: &str, holds: impl Fn(&Discovered) -> bool) -> Discovered {

@@ -89,6 +89,7 @@ fn process(name: &str, role: Role) -> Process {
         pid: Some(4321),
         grpc: None,
         http: None,
+        admin: None,
         restarts: 0,
         weight: None,
         generation: Some(7),

@@ -89,6 +89,8 @@ mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
     use std::io::Write;
 
     fn packed(text: &[u8]) -> Vec<u8> {
@@ -105,6 +107,24 @@ mod tests {
         let Metadata { name, version } = payload.chart.metadata;
         assert_eq!((name.as_str(), version.as_str(), payload.info.description.as_str()), ("redis", "0.1.0", "boom"));
         assert_eq!(Payload::decode(&packed(b"{}")).expect("empty"), Payload::default());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Payload::decode(&bytes);
+            let _ = Payload::decode(STANDARD.encode(&bytes).as_bytes());
+            let _ = Payload::decode(&packed(&bytes));
+        }
+
+        /// A release with a byte that is another one.
+        #[test]
+        fn a_damaged_release_is_read_or_refused(at in any::<Index>(), byte in any::<u8>()) {
+            let mut data = packed(br#"{"chart": {"metadata": {"name": "redis", "version": "1"}}, "info": {"description": "boom"}}"#);
+            let at = at.index(data.len());
+            data[at] = byte;
+            let _ = Payload::decode(&data);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::OptionFuture;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use tokio::sync::{oneshot, watch};
@@ -13,7 +14,7 @@ use user_info_api::config::{UserClientConfig, UserClientLive};
 use super::options::Options;
 use super::report::{Reporter, Tally, write_line};
 use super::runner::{Runner, call};
-use super::stack::ClientStack;
+use super::stack::{ClientStack, PREFIX};
 use crate::balance::Instance;
 use crate::config::EXIT_CONFIG;
 use crate::protojson::Reply;
@@ -24,6 +25,7 @@ use crate::server::admin::Admin;
 use crate::server::readiness::{Part, Readiness};
 use crate::server::registration::{Registration, RegistrationError};
 use crate::server::{BindError, EXIT_UNAVAILABLE, bind};
+use crate::tls::{Connector, TlsError, TlsMetrics};
 use crate::{Error, telemetry};
 
 /// Why the client cannot start.
@@ -35,6 +37,9 @@ pub enum ClientError {
     /// The settings of the registry cannot be used.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The admin listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -50,7 +55,7 @@ impl ClientError {
     /// Exit code: 64 if the configuration has to be changed, 69 (`EX_UNAVAILABLE`) if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Discovery(_) | Self::Registration(_) => EXIT_CONFIG,
+            Self::Discovery(_) | Self::Registration(_) | Self::Tls(_) => EXIT_CONFIG,
             Self::Bind(_) | Self::Metrics(_) | Self::System(_) => EXIT_UNAVAILABLE,
         }
     }
@@ -62,9 +67,9 @@ impl ClientError {
 /// If the client cannot start.
 pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
     let registry = Registry::new();
-    let stack = ClientStack::new(&config.live, &registry)?;
+    let stack = ClientStack::new(&config.live, connector(config, &registry)?, &registry)?;
     tokio::spawn(stack.ticker.clone().run());
-    let (mut found, _task) = discover(&config.discovery, DiscoveryMetrics::new(&registry)?)?;
+    let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
     let waiting = found.wait_for(|d| !d.instances.is_empty());
     // Without any the call itself says so.
     let _ = timeout(config.live.timeout.get(), waiting).await;
@@ -88,7 +93,8 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
 pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), ClientError> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
-    let stack = ClientStack::new(&config.live, &registry)?;
+    let tls = connector(&config, &registry)?;
+    let stack = ClientStack::new(&config.live, tls.clone(), &registry)?;
     tokio::spawn(stack.ticker.clone().run());
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let readiness = Readiness::default();
@@ -106,7 +112,7 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
         Registration::default()
     };
 
-    let (found, _task) = discover(&config.discovery, DiscoveryMetrics::new(&registry)?)?;
+    let (found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
     readiness.add(discovery_part(found.clone()));
     let (settings, followed) = watch::channel(Arc::new(config.live.clone()));
     let output = options.output();
@@ -135,7 +141,8 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
             }
         };
         let report = async { if options.verbose || options.quiet { std::future::pending().await } else { reporter.run().await } };
-        tokio::join!(reload, report, follow(&stack, found.clone()));
+        let certificates = OptionFuture::from(tls.as_ref().map(|tls| tls.follow()));
+        tokio::join!(reload, report, follow(&stack, found.clone()), certificates);
     };
     let why = tokio::select! {
         why = stop => why,
@@ -151,6 +158,12 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What makes TLS connections, if the configuration asks for them.
+fn connector(config: &UserClientConfig, registry: &Registry) -> Result<Option<Arc<Connector>>, ClientError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    Ok(Some(Arc::new(Connector::open(tls, TlsMetrics::new(registry, PREFIX)?)?)))
 }
 
 /// Waits for the first instance, so that a client started together with the service does not begin with errors, then calls.

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -23,6 +24,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::balance::{Link, LinkState, Staleness};
+use crate::tls::Connector;
 
 /// Longest time to connect, and to wait for the answer to a health check.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -93,16 +95,21 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Begins to connect to `address`, `host:port`. Marks `stale` whenever the state changes.
+    /// Begins to connect to `address`, `host:port`, over `tls` if there is any. Marks `stale` whenever the state changes.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn open(address: &str, stale: Staleness) -> Self {
+    pub fn open(address: &str, tls: Option<Arc<Connector>>, stale: Staleness) -> Self {
         let (sender, state) = watch::channel(State::Connecting);
-        let origin = Uri::builder().scheme("http").authority(address).path_and_query("/").build().unwrap_or_default();
+        let origin = Uri::builder()
+            .scheme(if tls.is_some() { "https" } else { "http" })
+            .authority(address)
+            .path_and_query("/")
+            .build()
+            .unwrap_or_default();
         let check = Arc::new(Notify::new());
-        let keeper =
-            Keeper { address: address.to_owned(), origin: origin.clone(), state: sender, stale, check: Arc::clone(&check), connections: 0 };
+        let (address, origin_of_calls, checks) = (address.to_owned(), origin.clone(), Arc::clone(&check));
+        let keeper = Keeper { address, tls, origin: origin_of_calls, state: sender, stale, check: checks, connections: 0 };
         Self { state, check, origin, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
@@ -119,7 +126,7 @@ impl Connection {
         known.ok().and_then(|state| state.channel()).unwrap_or_else(|| Err("no longer known".into()))
     }
 
-    /// `http://host:port/`.
+    /// `http://host:port/`, with TLS `https://host:port/`.
     pub const fn origin(&self) -> &Uri {
         &self.origin
     }
@@ -153,9 +160,28 @@ enum Health {
     Silent,
 }
 
+/// Runs a connection; tells how it ended.
+type Task = JoinHandle<Option<hyper::Error>>;
+
+/// What bytes are read from and written to.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// Why a connection ended, with the deepest cause: of a refused certificate only that one speaks.
+fn broken(ended: Result<Option<hyper::Error>, tokio::task::JoinError>) -> Arc<str> {
+    let Ok(Some(error)) = ended else { return "the connection broke".into() };
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    format!("the connection broke: {cause}").into()
+}
+
 /// Keeps an instance connected, in a task of its own.
 struct Keeper {
     address: String,
+    tls: Option<Arc<Connector>>,
     origin: Uri,
     state: watch::Sender<State>,
     stale: Staleness,
@@ -170,10 +196,11 @@ impl Keeper {
             let why = match self.connect().await {
                 Err(why) => why,
                 Ok((channel, task)) => {
-                    if self.keep(channel, task).await {
+                    let (up, why) = self.keep(channel, task).await;
+                    if up {
                         wait = BACKOFF[0];
                     }
-                    "the connection broke".into()
+                    why
                 }
             };
             self.set(State::Down(why));
@@ -183,13 +210,24 @@ impl Keeper {
         }
     }
 
-    async fn connect(&mut self) -> Result<(Channel, JoinHandle<()>), Arc<str>> {
+    async fn connect(&mut self) -> Result<(Channel, Task), Arc<str>> {
         let stream = match timeout(PATIENCE, TcpStream::connect(&self.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(error.to_string().into()),
             Err(_) => return Err(format!("no connection within {PATIENCE:?}").into()),
         };
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        let Some(tls) = &self.tls else { return self.begin(stream).await };
+        let host = self.origin.host().unwrap_or_default();
+        match timeout(PATIENCE, tls.connect(host, stream)).await {
+            Ok(Ok(stream)) => self.begin(stream).await,
+            Ok(Err(error)) => Err(format!("TLS: {error}").into()),
+            Err(_) => Err(format!("no TLS handshake within {PATIENCE:?}").into()),
+        }
+    }
+
+    /// Begins to speak HTTP/2 on `stream`.
+    async fn begin(&mut self, stream: impl Stream) -> Result<(Channel, Task), Arc<str>> {
         let (sender, connection) = Builder::new(Spawner)
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -199,20 +237,22 @@ impl Keeper {
             .map_err(|e| e.to_string())?;
         let address = self.address.clone();
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = connection.await;
+            if let Err(error) = &ended {
                 tracing::debug!(instance = address, %error, "connection ended");
             }
+            ended.err()
         });
         self.connections += 1;
         Ok((Channel { sender, number: self.connections }, task))
     }
 
-    /// Watches a connection until it ends. Says whether it was ever up.
-    async fn keep(&self, channel: Channel, mut task: JoinHandle<()>) -> bool {
+    /// Watches a connection until it ends. Says whether it was ever up, and why it ended.
+    async fn keep(&self, channel: Channel, mut task: Task) -> (bool, Arc<str>) {
         let (mut up, mut wait) = (false, BACKOFF[0]);
         loop {
             let health = tokio::select! {
-                _ = &mut task => return up,
+                ended = &mut task => return (up, broken(ended)),
                 health = self.health(channel.clone()) => health,
             };
             match health {
@@ -220,7 +260,7 @@ impl Keeper {
                     (up, wait) = (true, BACKOFF[0]);
                     self.set(State::Up(channel.clone()));
                     tokio::select! {
-                        _ = &mut task => return up,
+                        ended = &mut task => return (up, broken(ended)),
                         () = self.check.notified() => self.set(State::Suspect(channel.clone())),
                     }
                 }
@@ -231,7 +271,7 @@ impl Keeper {
             }
             if !matches!(health, Health::Serving) {
                 tokio::select! {
-                    _ = &mut task => return up,
+                    ended = &mut task => return (up, broken(ended)),
                     () = sleep(wait) => wait = (wait * 2).min(BACKOFF[1]),
                 }
             }

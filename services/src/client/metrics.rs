@@ -4,9 +4,11 @@ use prometheus::process_collector::ProcessCollector;
 use user_info_api::config::UserClientLive;
 
 use super::ClientStack;
+use super::stack::PREFIX;
 use crate::metrics::Register;
 use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
 use crate::reload;
+use crate::tls::TlsMetrics;
 
 /// Registers every metric that `user_client` has, without running it.
 ///
@@ -15,8 +17,9 @@ use crate::reload;
 pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
     reload::Metrics::new(registry)?;
-    ClientStack::new(&UserClientLive::default(), registry)?;
+    ClientStack::new(&UserClientLive::default(), None, registry)?;
     DiscoveryMetrics::new(registry)?;
     RegistrarMetrics::new(registry)?;
+    TlsMetrics::new(registry, PREFIX)?;
     Ok(())
 }

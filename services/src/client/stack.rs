@@ -13,10 +13,11 @@ use crate::metrics::Register;
 use crate::middleware::breaker::{BreakerLayer, BreakerMetrics};
 use crate::middleware::deadline::Ticker;
 use crate::middleware::metrics::{CallMetrics, MetricsLayer};
+use crate::tls::Connector;
 use crate::{Call, Error};
 
 /// What the names of its metrics begin with.
-const PREFIX: &str = "bbs_user_client";
+pub(super) const PREFIX: &str = "bbs_user_client";
 
 /// Everything a call passes on its way out.
 #[derive(Debug, Clone)]
@@ -34,15 +35,15 @@ pub struct ClientStack {
 }
 
 impl ClientStack {
-    /// Builds the pipeline with these settings and registers its metrics.
+    /// Builds the pipeline with these settings and registers its metrics. Instances are spoken to over `tls`, if there is any.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(live: &UserClientLive, registry: &dyn Register) -> prometheus::Result<Self> {
+    pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, registry: &dyn Register) -> prometheus::Result<Self> {
         let metrics = CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?;
         let stale = Staleness::default();
         let links = stale.clone();
-        let connect = move |address: &str| Connection::open(address, links.clone());
+        let connect = move |address: &str| Connection::open(address, tls.clone(), links.clone());
         let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry, PREFIX)?, stale, connect);
         let nodes = Arc::new(nodes);
         let ticker = Ticker::default();

@@ -140,7 +140,7 @@ struct Client {
 impl Client {
     fn new(live: &UserClientLive) -> Self {
         let registry = prometheus::Registry::new();
-        Self { stack: ClientStack::new(live, &registry).expect("registers"), registry }
+        Self { stack: ClientStack::new(live, None, &registry).expect("registers"), registry }
     }
 
     async fn to(addresses: &[&str], live: &UserClientLive) -> Self {

@@ -12,27 +12,27 @@ const NOT_ENDPOINTS: [&str; 5] = ["lan_ipv4", "lan_ipv6", "wan_ipv4", "wan_ipv6"
 /// Smallest and largest weight that is used.
 const WEIGHTS: (i64, i64) = (1, 10_000);
 
-/// The instances among `entries` that have a gRPC address and are of `version`, if one is asked for. Of two entries with the same address
+/// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for. Of two entries with the same address
 /// the one changed last stands first.
-pub(super) fn nodes(mut entries: Vec<HealthEntry>, version: Option<&str>) -> Vec<Node> {
+pub(super) fn nodes(mut entries: Vec<HealthEntry>, version: Option<&str>, secure: bool) -> Vec<Node> {
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.service.modify_index));
-    let nodes = entries.into_iter().filter_map(node);
+    let nodes = entries.into_iter().filter_map(|entry| node(entry, secure));
     nodes.filter(|node| version.is_none_or(|version| node.version == version)).collect()
 }
 
-fn node(entry: HealthEntry) -> Option<Node> {
-    let address = address(&entry)?;
+fn node(entry: HealthEntry, secure: bool) -> Option<Node> {
+    let address = address(&entry, secure)?;
     let HealthService { id, tags, meta, .. } = entry.service;
     let version = tags.iter().find_map(|tag| tag.strip_prefix("version=")).unwrap_or_default().to_owned();
     Some(Node { id, address, version, weight: weight(meta.get(WEIGHT)), metadata: meta })
 }
 
 /// The gRPC endpoint; an instance that names no endpoint at all was not registered by Kratos and is taken at its word for host and port.
-fn address(entry: &HealthEntry) -> Option<String> {
+fn address(entry: &HealthEntry, secure: bool) -> Option<String> {
     let service = &entry.service;
     let mut endpoints = service.tagged_addresses.iter().filter(|(key, _)| !NOT_ENDPOINTS.contains(&key.as_str())).peekable();
     if endpoints.peek().is_some() {
-        return endpoints.find_map(|(_, endpoint)| grpc_authority(&endpoint.address));
+        return endpoints.find_map(|(_, endpoint)| grpc_authority(&endpoint.address, secure));
     }
     let host = if service.address.is_empty() { &entry.node.address } else { &service.address };
     if host.is_empty() || service.port == 0 {
@@ -42,16 +42,19 @@ fn address(entry: &HealthEntry) -> Option<String> {
     Some(if bare_ipv6 { format!("[{host}]:{}", service.port) } else { format!("{host}:{}", service.port) })
 }
 
-fn grpc_authority(url: &str) -> Option<String> {
+fn grpc_authority(url: &str, secure: bool) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
-    let authority = uri.authority().filter(|authority| authority.port_u16().is_some())?;
-    (uri.scheme_str() == Some("grpc")).then(|| authority.as_str().to_owned())
+    let (host, port) = (uri.host().filter(|host| !host.is_empty())?, uri.port_u16().filter(|port| *port > 0)?);
+    (uri.scheme_str() == Some(if secure { "grpcs" } else { "grpc" })).then(|| format!("{host}:{port}"))
 }
 
 fn weight(text: Option<&String>) -> u32 {
     let given = text.and_then(|text| text.parse::<i64>().ok());
     given.map_or(Service::DEFAULT_WEIGHT, |weight| u32::try_from(weight.clamp(WEIGHTS.0, WEIGHTS.1)).unwrap_or(Service::DEFAULT_WEIGHT))
 }
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +69,7 @@ mod tests {
             .iter()
             .map(|service| json!({"Node": {"Address": "10.0.0.1"}, "Service": service, "Checks": []}))
             .collect();
-        nodes(serde_json::from_value(entries.into()).expect("health entries"), version)
+        nodes(serde_json::from_value(entries.into()).expect("health entries"), version, false)
     }
 
     #[test]
@@ -89,12 +92,28 @@ mod tests {
     }
 
     #[test]
+    fn takes_the_endpoint_that_speaks_as_asked() {
+        let endpoint = |scheme: &str, port: u16| (scheme.to_owned(), json!({"Address": format!("{scheme}://a:{port}"), "Port": port}));
+        let entries = |endpoints: Vec<(String, Value)>| -> Vec<HealthEntry> {
+            let service = json!({"ID": "h1", "TaggedAddresses": endpoints.into_iter().collect::<serde_json::Map<_, _>>()});
+            serde_json::from_value(json!([{"Node": {}, "Service": service, "Checks": []}])).expect("health entries")
+        };
+        let found = |endpoints, secure| nodes(entries(endpoints), None, secure).into_iter().map(|n| n.address).collect::<Vec<_>>();
+        let secured = || vec![endpoint("grpcs", 1), endpoint("https", 2)];
+        assert_eq!((found(secured(), true), found(secured(), false)), (vec!["a:1".to_owned()], Vec::new()));
+        let plain = || vec![endpoint("grpc", 1), endpoint("http", 2)];
+        assert_eq!((found(plain(), true), found(plain(), false)), (Vec::new(), vec!["a:1".to_owned()]));
+    }
+
+    #[test]
     fn leaves_out_what_grpc_cannot_call() {
         let http_only = json!([{"ID": "h1", "Address": "a", "Port": 1, "TaggedAddresses": {"http": {"Address": "http://a:1", "Port": 1}}}]);
         assert_eq!(read(&http_only, None), []);
         assert_eq!(read(&json!([{"ID": "h1", "Address": "a", "Port": 0}]), None), []);
-        let odd = json!([{"ID": "h1", "TaggedAddresses": {"grpc": {"Address": "grpc://no port", "Port": 1}}}]);
-        assert_eq!(read(&odd, None), []);
+        for odd in ["grpc://no port", "grpc://no-port", "grpc://:9001", "grpc://a:0"] {
+            let odd = json!([{"ID": "h1", "TaggedAddresses": {"grpc": {"Address": odd, "Port": 1}}}]);
+            assert_eq!(read(&odd, None), []);
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct InvalidEndpoint(String);
 impl Instance {
     /// The instance that `service` describes, reached at `endpoints`.
     ///
-    /// Without an id it is called by its host and first endpoint, so that instances on one machine differ.
+    /// `/metrics` is taken to be served at the endpoint of scheme `http`. Without an id it is called by its host and first endpoint, so that instances on one machine differ.
     pub fn new(service: &Service, endpoints: Vec<String>) -> Self {
         let mut metadata = service.metadata.clone();
         metadata.insert(WEIGHT.to_owned(), service.weight.to_string());
@@ -47,6 +47,13 @@ impl Instance {
         let address = endpoints.first().and_then(|e| e.split_once("://")).map_or("", |(_, address)| address);
         let id = service.id.clone().unwrap_or_else(|| format!("{}-{address}", host::hostname()));
         Self { id, name: service.name.clone(), version: service.version.clone(), metadata, endpoints }
+    }
+
+    /// The same, with `/metrics` at `port`, if it is served at one of its own.
+    #[must_use]
+    pub fn with_metrics_at(mut self, port: Option<u16>) -> Self {
+        self.metadata.extend(port.map(|port| (HTTP_PORT.to_owned(), port.to_string())));
+        self
     }
 
     /// Identity of the check that heartbeats keep passing.

@@ -30,6 +30,7 @@ use watcher::Watcher;
 
 /// Starts to follow the instances that `discovery` describes; the first of `consul`, `dns` and `addresses` that is set is asked.
 ///
+/// Of the instances that Consul knows, those that offer gRPC over TLS are meant if `secure`, and those that offer it plain if not.
 /// The task ends once all receivers are dropped. The list is empty until the first answer; a fixed list is there at once.
 ///
 /// # Errors
@@ -37,10 +38,14 @@ use watcher::Watcher;
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn discover(discovery: &Discovery, metrics: DiscoveryMetrics) -> Result<(watch::Receiver<Discovered>, JoinHandle<()>), SetupError> {
+pub fn discover(
+    discovery: &Discovery,
+    secure: bool,
+    metrics: DiscoveryMetrics,
+) -> Result<(watch::Receiver<Discovered>, JoinHandle<()>), SetupError> {
     let (publisher, receiver) = Publisher::new(&discovery.service, metrics);
     let task = if let Some(consul) = &discovery.consul {
-        let watcher = Watcher::new(consul, discovery)?;
+        let watcher = Watcher::new(consul, discovery, secure)?;
         tokio::spawn(async move {
             tokio::select! {
                 () = watcher.run(&publisher) => {}

@@ -28,11 +28,12 @@ pub(super) struct Watcher {
     index: u64,
     service: String,
     version: Option<String>,
+    secure: bool,
     backoff: Backoff,
 }
 
 impl Watcher {
-    pub(super) fn new(consul: &Consul, discovery: &Discovery) -> Result<Self, SetupError> {
+    pub(super) fn new(consul: &Consul, discovery: &Discovery, secure: bool) -> Result<Self, SetupError> {
         Ok(Self {
             agents: Agent::all(consul, "discovery.consul")?,
             current: 0,
@@ -40,6 +41,7 @@ impl Watcher {
             index: 0,
             service: discovery.service.clone(),
             version: discovery.version.clone(),
+            secure,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
         })
     }
@@ -59,7 +61,7 @@ impl Watcher {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
                     self.backoff.reset();
-                    publisher.found(decode::nodes(entries, self.version.as_deref()));
+                    publisher.found(decode::nodes(entries, self.version.as_deref(), self.secure));
                     sleep_until(next).await;
                 }
                 Err(error) => {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::Service;
 
@@ -37,8 +37,17 @@ impl<S> GrpcService for S where
 {
 }
 
-/// Serves gRPC on `stream`.
-pub(super) async fn grpc(stream: TcpStream, service: impl GrpcService, max_concurrent_streams: u32, stopping: watch::Receiver<bool>) {
+/// What bytes are read from and written to: a TCP connection, or TLS on one.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// Serves HTTP/2 on `stream`: gRPC, or HTTP if the caller asks for it in the TLS handshake.
+pub(super) async fn http2<S, B>(stream: impl Stream, service: S, max_concurrent_streams: u32, stopping: watch::Receiver<bool>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -51,7 +60,7 @@ pub(super) async fn grpc(stream: TcpStream, service: impl GrpcService, max_concu
 }
 
 /// Serves HTTP/1 on `stream`.
-pub(super) async fn http(stream: TcpStream, router: Router, stopping: watch::Receiver<bool>) {
+pub(super) async fn http1(stream: impl Stream, router: Router, stopping: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

@@ -7,6 +7,7 @@ use super::registration::RegistrationError;
 use crate::config::EXIT_CONFIG;
 use crate::data::ConnectError;
 use crate::middleware::spans::SpanError;
+use crate::tls::TlsError;
 
 /// Exit code of a program that lacks something it needs, such as a port.
 pub const EXIT_UNAVAILABLE: u8 = Exit::Unavailable.code();
@@ -17,6 +18,9 @@ pub enum StartError {
     /// A store refuses what the configuration says of it.
     #[error(transparent)]
     Store(#[from] ConnectError),
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -44,7 +48,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) | Self::Spans(_) => EXIT_CONFIG,
+            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) | Self::Spans(_) | Self::Tls(_) => EXIT_CONFIG,
             _ => EXIT_UNAVAILABLE,
         }
     }

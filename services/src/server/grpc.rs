@@ -86,3 +86,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

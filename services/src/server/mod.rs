@@ -21,6 +21,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use tokio::sync::{oneshot, watch};
@@ -53,6 +54,7 @@ use crate::middleware::spans::{self, SpanLayer};
 use crate::registry::host::advertised;
 use crate::registry::{Agent, Instance, RegistrarMetrics};
 use crate::reload::{self, Live};
+use crate::tls;
 
 /// What the names of the metrics begin with.
 const PREFIX: &str = "bbs_user_info";
@@ -78,10 +80,15 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     if let Some(consul) = &config.registry.consul {
         drop(Agent::all(consul, "registry.consul").map_err(RegistrationError::from)?);
     }
+    let tls = match &config.server.tls {
+        Some(tls) => Some(Arc::new(tls::Acceptor::open(tls, tls::AcceptorMetrics::new(&registry, PREFIX)?)?)),
+        None => None,
+    };
 
     let listeners = Listeners::bind(&config.server)?;
     let grpc_address = advertised(&config.server.grpc, listeners.grpc.local_addr()?);
     let http_address = advertised(&config.server.http, listeners.http.local_addr()?);
+    let admin_port = listeners.admin.as_ref().map(|listener| listener.local_addr().map(|address| address.port())).transpose()?;
     let readiness = Readiness::default();
     let admin = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
     let (companions, health) = grpc::companions()?;
@@ -91,7 +98,7 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     let mut stores = Vec::new();
     for index in 0..worker_count(config.server.workers) {
         let (layers, metrics, config) = (layers.clone(), data_metrics.clone(), config.clone());
-        let (admin, companions, ip_addr) = (admin.clone(), companions.clone(), grpc_address.as_str().into());
+        let (admin, companions, tls, ip_addr) = (admin.clone(), companions.clone(), tls.clone(), grpc_address.as_str().into());
         let build = async move || {
             let ticker = Ticker::default();
             tokio::spawn(ticker.clone().run());
@@ -103,6 +110,7 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
                 http: http::router(stack.clone(), beside),
                 grpc: grpc::Dispatch::new(UserInfoServer::new(grpc::Grpc::new(stack)), companions),
                 admin: admin::json_errors(admin),
+                tls,
                 max_concurrent_streams: config.server.max_concurrent_streams,
             };
             Ok::<_, ConnectError>((services, data))
@@ -115,7 +123,9 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
 
     let room = descriptors::room(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
     let acceptor = Acceptor::new(workers, room, &registry)?;
-    let instance = Instance::new(&config.service, vec![format!("grpc://{grpc_address}"), format!("http://{http_address}")]);
+    let secure = if tls.is_some() { "s" } else { "" };
+    let endpoints = vec![format!("grpc{secure}://{grpc_address}"), format!("http{secure}://{http_address}")];
+    let instance = Instance::new(&config.service, endpoints).with_metrics_at(admin_port);
     let registration = Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;
     tracing::info!(id = instance.id, grpc = grpc_address, http = http_address, generation = config.generation, "serving");
@@ -125,7 +135,8 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
             tokio::join!(
                 acceptor.run(listeners)?,
                 live.follow(path, |_| {}, |c: &UserInfoConfig| layers.apply(&c.live)),
-                Arc::clone(&cpu).run()
+                Arc::clone(&cpu).run(),
+                OptionFuture::from(tls.as_ref().map(|tls| tls.follow()))
             );
             Ok::<_, std::io::Error>(())
         });
@@ -190,6 +201,7 @@ pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     DataMetrics::register(registry)?;
     Acceptor::new(Vec::new(), 1, registry)?;
     RegistrarMetrics::new(registry)?;
+    tls::AcceptorMetrics::new(registry, PREFIX)?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{self, GrpcService};
+use crate::tls;
 
 /// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -48,6 +49,8 @@ pub(super) struct Services<G> {
     pub http: Router,
     /// The admin endpoints alone.
     pub admin: Router,
+    /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
+    pub tls: Option<Arc<tls::Acceptor>>,
     /// Calls in flight on one gRPC connection.
     pub max_concurrent_streams: u32,
 }
@@ -156,10 +159,33 @@ async fn one<G: GrpcService>(
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
+    match (port, services.tls.clone()) {
+        (Port::Grpc, None) => connection::http2(stream, services.grpc, services.max_concurrent_streams, stopping).await,
+        (Port::Http, None) => connection::http1(stream, services.http, stopping).await,
+        (Port::Admin, _) => connection::http1(stream, services.admin, stopping).await,
+        (Port::Grpc | Port::Http, Some(tls)) => return secure(port, stream, services, &tls, stopping).await,
+    }
+    Ok(())
+}
+
+/// Serves a connection over TLS. One that is still shaking hands when the service stops is let go.
+async fn secure<G: GrpcService>(
+    port: Port,
+    stream: TcpStream,
+    services: Services<G>,
+    tls: &tls::Acceptor,
+    mut stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let shake_hands = async { if port == Port::Grpc { tls.grpc(stream).await } else { tls.http(stream).await } };
+    let stream = tokio::select! {
+        stream = shake_hands => stream?,
+        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return Ok(()),
+    };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
     match port {
-        Port::Grpc => connection::grpc(stream, services.grpc, services.max_concurrent_streams, stopping).await,
-        Port::Http => connection::http(stream, services.http, stopping).await,
-        Port::Admin => connection::http(stream, services.admin, stopping).await,
+        Port::Grpc => connection::http2(stream, services.grpc, services.max_concurrent_streams, stopping).await,
+        _ if http2 => connection::http2(stream, services.http, services.max_concurrent_streams, stopping).await,
+        _ => connection::http1(stream, services.http, stopping).await,
     }
     Ok(())
 }

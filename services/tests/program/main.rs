@@ -1,6 +1,8 @@
 //! The programs `user_info` and `user_client` as others meet them: on the wire, on the command line, at start and at stop.
 
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod running;
@@ -11,5 +13,9 @@ mod stores;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod sweep;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod wire;

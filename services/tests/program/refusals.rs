@@ -9,7 +9,7 @@ const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");
 
 /// Files, the program that reads them, and what is said of them.
-const REFUSED: [(&str, &str, &str); 9] = [
+const REFUSED: [(&str, &str, &str); 10] = [
     (USER_INFO, "live: {rateLimitr: {}}", "rateLimitr"),
     (USER_INFO, "server: {workers: many}", "server.workers: not a whole number from 0 to 65535"),
     (USER_INFO, "live: {rateLimiter: {burst: 0}}", "live.rateLimiter.burst: 0 is out of range; allowed is 1 to 10000000"),
@@ -24,6 +24,7 @@ const REFUSED: [(&str, &str, &str); 9] = [
         "registry: {consul: {addresses: [nowhere]}}",
         "registry.consul.addresses: \"nowhere\" is not host:port, such as 127.0.0.1:8500",
     ),
+    (USER_INFO, "server: {tls: {certFile: a.pem}}", "server.tls: missing field `keyFile`"),
     (USER_CLIENT, "live: {concurency: 3}", "concurency"),
     (USER_CLIENT, "discovery: {addresses: ['127.0.0.1:9001']}\nlive: {userIds: []}", "live.userIds: "),
     (USER_CLIENT, "{}", "discovery"),

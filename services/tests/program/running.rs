@@ -22,12 +22,13 @@ pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}
 /// A gRPC channel that leaves deadlines to the server; tonic's own would enforce them too.
 pub(crate) type Channel = Client<HttpConnector, tonic::body::Body>;
 
-/// A running `user_info`, killed when dropped.
+/// A running `user_info`, killed when dropped. `admin` is where it serves the admin endpoints, if not at `http`.
 pub(crate) struct UserInfo {
     child: Child,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    _dir: TempDir,
+    pub(crate) admin: Option<SocketAddr>,
+    dir: TempDir,
 }
 
 impl UserInfo {
@@ -38,14 +39,31 @@ impl UserInfo {
 
     /// The same with other stores, which `more` names.
     pub(crate) async fn start_with(server: &str, more: &str) -> Self {
+        Self::launch(server, more, None).await
+    }
+
+    /// The same with the admin endpoints on a port of their own, and TLS on the others, which `tls` describes.
+    pub(crate) async fn start_secure(tls: &str, server: &str) -> Self {
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self::launch(&format!("admin: {{listen: '{admin}'}}, tls: {tls}, {server}"), IN_MEMORY, Some(admin)).await
+    }
+
+    /// The first with the admin endpoints on a port of their own.
+    pub(crate) async fn start_split(server: &str, more: &str) -> Self {
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self::launch(&format!("admin: {{listen: '{admin}'}}, {server}"), &format!("{IN_MEMORY}{more}"), Some(admin)).await
+    }
+
+    async fn launch(server: &str, more: &str, admin: Option<SocketAddr>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let [grpc, http] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let config = dir.path().join("user_info.yaml");
         let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
         std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
         let mut program = Command::new(env!("CARGO_BIN_EXE_user_info"));
-        let child = program.arg("--config").arg(&config).arg("--stop-with-stdin").stdin(Stdio::piped()).spawn().expect("it starts");
-        let service = Self { child, grpc, http, _dir: dir };
+        let log = std::fs::File::create(dir.path().join("log")).expect("created");
+        let program = program.arg("--config").arg(&config).arg("--stop-with-stdin").stdin(Stdio::piped()).stderr(log);
+        let service = Self { child: program.spawn().expect("it starts"), grpc, http, admin, dir };
         until("user_info serves", async || service.try_http("GET", "/healthz").await.is_some()).await;
         service
     }
@@ -53,7 +71,11 @@ impl UserInfo {
     /// Status, content type and body of the answer; none if nobody answers.
     pub(crate) async fn try_http(&self, method: &str, path: &str) -> Option<(StatusCode, String, String)> {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        let request = Request::builder().method(method).uri(format!("http://{}{path}", self.http)).body(Body::empty()).expect("a request");
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.admin.unwrap_or(self.http)))
+            .body(Body::empty())
+            .expect("a request");
         let response = client.request(request).await.ok()?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.into_body().collect().await.ok()?.to_bytes();
@@ -94,6 +116,19 @@ impl UserInfo {
         UserInfoClient::with_origin(Self::channel(), self.origin())
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8(std::fs::read(self.dir.path().join("log")).expect("readable")).expect("text")
+    }
+
+    /// Its arguments and its environment, as every user of the machine and its own one see them.
+    pub(crate) fn process(&self) -> [String; 2] {
+        ["cmdline", "environ"].map(|file| {
+            let text = std::fs::read(format!("/proc/{}/{file}", self.child.id())).expect("it runs");
+            String::from_utf8_lossy(&text).replace('\0', " ")
+        })
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
@@ -120,6 +155,9 @@ impl Drop for UserInfo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
     }
 }
 

@@ -115,4 +115,6 @@ impl UserInfoDeployment {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

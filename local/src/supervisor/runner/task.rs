@@ -209,6 +209,7 @@ impl Task {
             p.generation = None;
             p.grpc = launch.grpc;
             p.http = Some(launch.http);
+            p.admin = Some(launch.admin);
             p.weight = launch.weight;
         });
     }
@@ -234,7 +235,7 @@ async fn look(http: &Http, shown: &watch::Sender<Process>, launch: &Launch) {
     }
     loop {
         let path = if ready { "/config" } else { "/readyz" };
-        if let Some((status, text)) = http.get(launch.http, path).await
+        if let Some((status, text)) = http.get(launch.admin, path).await
             && status.is_success()
             && (!ready || generation(&text) == Some(launch.generation))
         {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
-    PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, KeyToPath,
+    LocalObjectReference, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
     TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -165,11 +165,16 @@ fn probe(plan: &Plan, component: Component, path: &str) -> Probe {
     }
 }
 
-fn secret_names(plan: &Plan, component: Component) -> BTreeSet<String> {
-    secrets::needed(&plan.resource.spec, component, &plan.managed).into_iter().map(|secret| secret.name).collect()
+/// The Secrets that pods read, each with the keys that they read of it.
+fn secret_keys(plan: &Plan, component: Component) -> BTreeMap<String, BTreeSet<String>> {
+    let mut keys: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for secret in secrets::needed(&plan.resource.spec, component, &plan.managed) {
+        keys.entry(secret.name).or_default().insert(secret.key);
+    }
+    keys
 }
 
-/// Names of volumes are made from positions: a Secret's name may be longer than a volume's.
+/// No key is mounted that is not read: callers of a service with TLS have its authority, not its key. Names of volumes are made from positions: a Secret's name may be longer than a volume's.
 fn volumes(plan: &Plan, component: Component) -> Vec<Volume> {
     let config = Volume {
         name: "config".to_owned(),
@@ -181,9 +186,15 @@ fn volumes(plan: &Plan, component: Component) -> Vec<Volume> {
         empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("256Mi".to_owned())), ..EmptyDirVolumeSource::default() }),
         ..Volume::default()
     };
-    let secrets = secret_names(plan, component).into_iter().enumerate().map(|(i, name)| Volume {
+    let item = |key: String| KeyToPath { path: key.clone(), key, mode: None };
+    let secrets = secret_keys(plan, component).into_iter().enumerate().map(|(i, (name, keys))| Volume {
         name: format!("secret-{i}"),
-        secret: Some(SecretVolumeSource { secret_name: Some(name), default_mode: Some(0o440), ..SecretVolumeSource::default() }),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(name),
+            default_mode: Some(0o440),
+            items: Some(keys.into_iter().map(item).collect()),
+            ..SecretVolumeSource::default()
+        }),
         ..Volume::default()
     });
     iter::once(config).chain((component == Component::Server).then_some(data)).chain(secrets).collect()
@@ -196,7 +207,7 @@ fn mounts(plan: &Plan, component: Component) -> Vec<VolumeMount> {
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
-    let secrets = secret_names(plan, component).into_iter().enumerate();
+    let secrets = secret_keys(plan, component).into_keys().enumerate();
     iter::once(mount("config", CONFIG, true))
         .chain((component == Component::Server).then(|| mount("data", DATA, false)))
         .chain(secrets.map(|(i, name)| mount(&format!("secret-{i}"), &format!("{SECRETS}/{name}"), true)))

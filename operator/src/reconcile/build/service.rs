@@ -24,7 +24,7 @@ fn service(plan: &Plan, component: Component, name: String, spec: ServiceSpec) -
         port: port.into(),
         target_port: Some(IntOrString::String(name.to_owned())),
         protocol: Some("TCP".to_owned()),
-        app_protocol: (name == "grpc").then(|| "kubernetes.io/h2c".to_owned()),
+        app_protocol: (name == "grpc" && plan.resource.spec.server.tls.is_none()).then(|| "kubernetes.io/h2c".to_owned()),
         ..ServicePort::default()
     });
     let service = Service {

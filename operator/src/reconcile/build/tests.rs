@@ -1,8 +1,14 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::kind::Kind;
 use crate::reconcile::dereference::Found;
 use crate::reconcile::validate::{tests as input, validate};
 use serde_json::Value;
+
+mod confinement;
+mod reach;
+mod secrets;
 
 fn children(spec: &str) -> Vec<Child> {
     let resource = input::resource(spec);

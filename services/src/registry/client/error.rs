@@ -1,8 +1,9 @@
 //! What goes wrong between us and an agent.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::tls::TlsError;
 
 /// A call to an agent failed. Tells which agent, which call, what happened and, where it is known, what to do.
 #[derive(Debug)]
@@ -69,34 +70,9 @@ impl std::error::Error for CallError {}
 /// The configuration of the agents cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A file of the TLS settings cannot be read or holds something else.
-    #[error("{section}.tls.{field}: {}: {problem}; give a PEM file with {expected}", path.display())]
-    Pem {
-        /// Path of the registry's settings in the config file.
-        section: &'static str,
-        /// Field that names the file.
-        field: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// What should be in it.
-        expected: &'static str,
-    },
-    /// The certificate has no key, or the key no certificate.
-    #[error("{section}.tls: certFile and keyFile belong together; set both or neither")]
-    LonelyPem {
-        /// Path of the registry's settings in the config file.
-        section: &'static str,
-    },
-    /// The TLS settings do not fit together.
-    #[error("{section}.tls: {problem}")]
-    Tls {
-        /// Path of the registry's settings in the config file.
-        section: &'static str,
-        /// What is wrong.
-        problem: String,
-    },
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The instance cannot be written as a registration.
     #[error(transparent)]
     Endpoint(#[from] crate::registry::instance::InvalidEndpoint),

@@ -5,6 +5,8 @@ use user_info_proto::User;
 
 use super::*;
 
+mod hostile;
+
 async fn answer(method: &str, path: &str) -> (u16, String, String) {
     let stack = tower::service_fn(|call: Call<GetUserInfoRequest>| async move {
         assert_eq!((call.kind, call.operation), (Kind::Http, GET_USER_INFO));

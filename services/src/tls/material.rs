@@ -1,0 +1,98 @@
+//! What stands in the files.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::TlsError;
+
+/// A certificate with what leads to its authority, and its key.
+pub(super) struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads the files that `certFile` and `keyFile` of `section` name.
+    pub(super) fn read(section: &str, certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let chain = certificates(section, "certFile", certificate)?;
+        let found = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(section, "keyFile", key, &e, "a private key"))?;
+        Ok(Self { chain, key: found })
+    }
+
+    /// When the certificate ends; none if it does not say so in a way that can be read.
+    pub(super) fn expires(&self) -> Option<SystemTime> {
+        let certificate = Certificate::from_der(self.chain.first()?).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(certificate.tbs_certificate.validity.not_after.to_unix_duration())
+    }
+}
+
+/// Ring, whatever the process's default is.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The authorities in the file that `field` of `section` names.
+pub(super) fn authorities(section: &str, field: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(section, field, path)? {
+        roots.add(authority).map_err(|e| unusable(section, &format!("{field}: {}: {e}", path.display())))?;
+    }
+    Ok(roots)
+}
+
+/// Says what is wrong with a certificate and its key, of which rustls says `error`.
+pub(super) fn unfit(section: &str, certificate: &Path, key: &Path, error: &rustls::Error) -> TlsError {
+    match error {
+        rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch) => {
+            TlsError::Mismatch { section: section.to_owned(), key: key.to_owned(), certificate: certificate.to_owned() }
+        }
+        error => unusable(section, &format!("certFile: {}: {error}", certificate.display())),
+    }
+}
+
+pub(super) fn unusable(section: &str, problem: &dyn Display) -> TlsError {
+    TlsError::Unusable { section: section.to_owned(), problem: problem.to_string() }
+}
+
+/// Warns of a certificate that is no longer valid: callers refuse it, but it may be what a test wants.
+pub(super) fn warn_if_expired(section: &str, path: &Path, expires: Option<SystemTime>) {
+    if let Some(ago) = expires.and_then(|end| SystemTime::now().duration_since(end).ok()).filter(|ago| *ago > Duration::ZERO) {
+        let ago = humantime_seconds(ago);
+        tracing::warn!(field = format!("{section}.certFile"), file = %path.display(), ago, "the certificate has expired; peers will refuse it");
+    }
+}
+
+fn humantime_seconds(span: Duration) -> String {
+    user_info_api::Duration::from_secs(span.as_secs()).to_string()
+}
+
+fn certificates(section: &str, field: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let expected = "certificates";
+    let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
+    let found = read().map_err(|e| unreadable(section, field, path, &e, expected))?;
+    if found.is_empty() {
+        return Err(file(section, field, path, "holds no certificate".to_owned(), expected));
+    }
+    Ok(found)
+}
+
+fn unreadable(section: &str, field: &'static str, path: &Path, error: &pem::Error, expected: &'static str) -> TlsError {
+    let problem = match error {
+        pem::Error::Io(error) => format!("cannot be read: {error}"),
+        error => error.to_string(),
+    };
+    file(section, field, path, problem, expected)
+}
+
+fn file(section: &str, field: &'static str, path: &Path, problem: String, expected: &'static str) -> TlsError {
+    TlsError::File { section: section.to_owned(), field, path: path.to_owned(), problem, expected }
+}

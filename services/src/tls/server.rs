@@ -1,0 +1,128 @@
+//! The side that is called.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::IntCounter;
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use user_info_api::config::ServerTls;
+
+use super::material::{self, Identity, unusable};
+use super::reload::{Loaded, Reloading};
+use super::{TlsError, TlsMetrics};
+use crate::metrics::Register;
+
+/// Longest time a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Where the settings stand in the config file.
+const SECTION: &str = "server.tls";
+/// HTTP/2, in the words of ALPN.
+pub(crate) const H2: &[u8] = b"h2";
+/// HTTP/1.1, in the words of ALPN.
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// What is counted of handshakes and certificates.
+#[derive(Debug, Clone)]
+pub struct AcceptorMetrics {
+    certificates: TlsMetrics,
+    failures: IntCounter,
+}
+
+impl AcceptorMetrics {
+    /// Registers the metrics, their names beginning with `prefix`.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
+        let failures = IntCounter::new(
+            format!("{prefix}_tls_handshake_failures_total"),
+            "Connections refused in the TLS handshake: plaintext, no certificate that is trusted, or too slow.",
+        )?;
+        registry.register(Box::new(failures.clone()))?;
+        Ok(Self { certificates: TlsMetrics::new(registry, prefix)?, failures })
+    }
+}
+
+/// Makes TLS connections of those accepted.
+#[derive(Debug)]
+pub struct Acceptor {
+    configs: Reloading<Configs>,
+    failures: IntCounter,
+}
+
+/// The same certificate for both protocols.
+struct Configs {
+    grpc: Arc<ServerConfig>,
+    http: Arc<ServerConfig>,
+}
+
+impl Acceptor {
+    /// Reads the files that `tls` names.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub fn open(tls: &ServerTls, metrics: AcceptorMetrics) -> Result<Self, TlsError> {
+        let files: Vec<PathBuf> = [&tls.cert_file, &tls.key_file].into_iter().chain(&tls.client_ca_file).cloned().collect();
+        let tls = tls.clone();
+        let configs = Reloading::open(files, move || load(&tls), metrics.certificates)?;
+        Ok(Self { configs, failures: metrics.failures })
+    }
+
+    /// Follows the files for ever.
+    pub async fn follow(&self) {
+        self.configs.follow().await;
+    }
+
+    /// Shakes hands with a caller of gRPC.
+    ///
+    /// # Errors
+    /// If the caller does not speak TLS, shows no certificate that is trusted where one is asked for, or takes too long.
+    pub async fn grpc(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.accept(Arc::clone(&self.configs.current().grpc), stream).await
+    }
+
+    /// Shakes hands with a caller of HTTP.
+    ///
+    /// # Errors
+    /// As for [gRPC](Self::grpc).
+    pub async fn http(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.accept(Arc::clone(&self.configs.current().http), stream).await
+    }
+
+    async fn accept(&self, config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let accepted = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
+        let accepted = accepted.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time")));
+        accepted.inspect_err(|_| self.failures.inc())
+    }
+}
+
+fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
+    let identity = Identity::read(SECTION, &tls.cert_file, &tls.key_file)?;
+    let expires = identity.expires();
+    material::warn_if_expired(SECTION, &tls.cert_file, expires);
+    let provider = material::provider();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| unusable(SECTION, &e))?;
+    let builder = match &tls.client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let roots = Arc::new(material::authorities(SECTION, "clientCaFile", path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|e| unusable(SECTION, &format!("clientCaFile: {e}")))?)
+        }
+    };
+    let mut http = builder
+        .with_single_cert(identity.chain, identity.key)
+        .map_err(|error| material::unfit(SECTION, &tls.cert_file, &tls.key_file, &error))?;
+    http.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+    let mut grpc = http.clone();
+    grpc.alpn_protocols = vec![H2.to_vec()];
+    Ok(Loaded { config: Configs { grpc: Arc::new(grpc), http: Arc::new(http) }, expires })
+}
