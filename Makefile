@@ -69,6 +69,7 @@ test-cluster: export NS := operator-test
 test-cluster: export RUN := /run/operator-test
 test-cluster: build ## runs the operator's tests against a real API server, which it starts and stops
 	hack/cluster/tool helm
+	hack/cluster/tool registry
 	hack/cluster/up --control-plane
 	USER_INFO_TEST_KUBECONFIG=$$RUN/kubeconfig hack/cluster/in \
 		cargo test --offline --workspace --all-features --test cluster -- --ignored $(or $(TESTS),--skip many::); \

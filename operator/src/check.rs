@@ -13,6 +13,7 @@ use crate::args::{CheckArgs, EXIT_UNAVAILABLE, EXIT_USAGE, Output};
 
 mod diff;
 mod difference;
+mod releases;
 
 /// Checks all files and writes what is wrong with them. Exit status 0 if nothing is, else 64.
 pub fn run(args: &CheckArgs, stdin: &mut impl Read, out: &mut impl Write) -> ExitCode {

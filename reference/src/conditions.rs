@@ -18,7 +18,7 @@ const CONDITIONS: [(&str, &str); 7] = [
 ];
 
 /// Reasons that are no failures, or of pods that are missing.
-const STATES: [(&str, &str); 31] = [
+const STATES: [(&str, &str); 32] = [
     ("AddonsNotReady", "an addon is being installed, or its pods are not ready yet"),
     ("AddonsReady", "every addon is up, or comes from elsewhere"),
     ("AsExpected", "nothing is wrong"),
@@ -49,6 +49,7 @@ const STATES: [(&str, &str); 31] = [
     ("Unreadable", "the resource is not what its schema says, as one of another version"),
     ("Unschedulable", "no node takes a pod; the message says why"),
     ("UnequalWeights", "`spec.server.weights` differ, which pods of a Deployment cannot have"),
+    ("VolumeUnbound", "the cluster gives an addon no volume; the message names the claim"),
     ("Waiting", "instances wait for what they need, such as a store that is being installed"),
 ];
 

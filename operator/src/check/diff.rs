@@ -9,6 +9,7 @@ use serde_json::Value;
 use user_info_api::crd::UserInfoDeployment;
 
 use super::difference::differences;
+use super::releases;
 use crate::children::Seen;
 use crate::cluster::{Cluster, ClusterError};
 use crate::discovery;
@@ -20,7 +21,7 @@ use crate::reconcile::build::{Child, Revision, build};
 use crate::reconcile::dereference::{Found, data, missing};
 use crate::reconcile::faults;
 use crate::reconcile::provision::managed::Managed;
-use crate::reconcile::provision::wanted;
+use crate::reconcile::provision::{Wanted, wanted};
 use crate::reconcile::validate::validate;
 
 /// Why a cluster cannot say what would change.
@@ -72,7 +73,10 @@ pub(super) async fn changes(
         }
     }
     let known = live.as_ref().and_then(|live| live.status.as_ref()).and_then(|status| status.faults.clone());
-    let found = find(&client, &resource, known.as_ref()).await?;
+    let standing = releases::standing(&client, &Owner::of(&resource.metadata)).await?;
+    let wanted = wanted(&client, &resource, &Embedded::default(), releases::operator(&standing)).await?;
+    lines.extend(releases::changes(live.as_ref(), &resource, &standing, &wanted));
+    let found = find(&client, &resource, wanted, known.as_ref()).await?;
     let plan = match validate(&resource, found) {
         Ok(plan) => plan,
         Err(error) => {
@@ -95,12 +99,16 @@ fn spec(resource: &UserInfoDeployment) -> Value {
     serde_json::json!({"spec": resource.spec})
 }
 
-async fn find(client: &Client, resource: &UserInfoDeployment, known: Option<&user_info_api::crd::Faults>) -> Result<Found, DiffError> {
+async fn find(
+    client: &Client,
+    resource: &UserInfoDeployment,
+    wanted: Wanted,
+    known: Option<&user_info_api::crd::Faults>,
+) -> Result<Found, DiffError> {
     let owner = Owner::of(&resource.metadata);
     let now = Timestamp::now();
     // What releases make is not there before they are.
     let missing = missing(client, &owner.namespace, resource, &Managed::default()).await?;
-    let wanted = wanted(client, resource, &Embedded::default(), None).await?;
     Ok(Found {
         missing,
         data: data(client, &owner, resource, &wanted).await?,

@@ -13,7 +13,7 @@ pub struct Complaint {
 }
 
 /// What Helm says, and what that is called. The first that fits is taken.
-const KNOWN: [(&str, &str); 22] = [
+const KNOWN: [(&str, &str); 24] = [
     ("don't meet the specifications of the schema", "ValuesRefused"),
     ("execution error at", "ValuesRefused"),
     ("error converting YAML", "ValuesRefused"),
@@ -23,12 +23,14 @@ const KNOWN: [(&str, &str); 22] = [
     ("401", "RepositoryRefused"),
     ("unauthorized", "RepositoryRefused"),
     ("403 Forbidden", "RepositoryRefused"),
+    ("credential not found", "RepositoryRefused"),
     ("no such host", "RepositoryUnreachable"),
     ("cannot be reached", "RepositoryUnreachable"),
     ("chart name found", "ChartNotFound"),
     ("chart version found", "ChartNotFound"),
     ("Chart.yaml file is missing", "ChartNotFound"),
     ("404 Not Found", "ChartNotFound"),
+    ("name unknown", "ChartNotFound"),
     ("not found in addon", "ChartNotFound"),
     ("no such file or directory", "ChartNotFound"),
     (": not found", "ChartNotFound"),
@@ -60,7 +62,12 @@ fn sentence(stderr: &str) -> String {
         text.extend(line.chars().map(|c| if c.is_control() { ' ' } else { c }));
     }
     let mut rest = text.trim_start_matches("Error:").trim_start();
-    for prefix in ["UPGRADE FAILED:", "INSTALLATION FAILED:", "uninstallation completed with 1 error(s):"] {
+    for prefix in [
+        "UPGRADE FAILED:",
+        "INSTALLATION FAILED:",
+        "uninstallation completed with 1 error(s):",
+        "failed to perform \"FetchReference\" on source:",
+    ] {
         rest = rest.strip_prefix(prefix).unwrap_or(rest).trim_start();
     }
     match rest.char_indices().nth(LONGEST) {
@@ -89,6 +96,16 @@ mod tests {
                 "RepositoryUnreachable",
                 "looks like \"https://x\" is not a valid chart repository or cannot be reached: Get \"https://x/index.yaml\": dial tcp: \
                  lookup x: no such host",
+            ),
+            (
+                "Error: failed to perform \"FetchReference\" on source: r:5000/charts/redis:9.9.9: not found\n",
+                "ChartNotFound",
+                "r:5000/charts/redis:9.9.9: not found",
+            ),
+            (
+                "Error: failed to perform \"FetchReference\" on source: GET \"https://r/v2/redis/manifests/1.0.0\": basic credential not found\n",
+                "RepositoryRefused",
+                "GET \"https://r/v2/redis/manifests/1.0.0\": basic credential not found",
             ),
             ("Error: path \"/charts/x\" not found", "HelmFailed", "path \"/charts/x\" not found"),
             ("", "HelmFailed", "Helm ended without saying why"),

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The largest text that is read, in bytes. A Secret holds up to 1 MiB; what unfolds to more than this is not Helm's.
 const LIMIT: u64 = 32 << 20;
@@ -18,6 +19,8 @@ pub struct Payload {
     pub chart: Chart,
     /// How it went.
     pub info: Info,
+    /// The values that were given.
+    pub config: Value,
 }
 
 /// A chart.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use user_info_api::crd::{AddonStatus, DriftDetection, UserInfoDeployment};
 
 pub use self::hold::hold;
-pub(crate) use self::releases::RELEASED;
+pub(crate) use self::releases::{RELEASED, histories, payload};
 use self::step::Step;
 pub use self::wanted::{Wanted, wanted};
 use super::pace;
@@ -114,7 +114,7 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
         memory.speak_of((resource.metadata.generation.unwrap_or_default(), wanted.digest(addon).to_owned()));
         running.extend(ended(resource, &owner, addon, memory, context).await.map(|verb| (addon, verb)));
     }
-    let histories = releases::histories(&owner, context).await?;
+    let histories = histories(&context.client, &owner).await?;
     let readiness = readiness::of(&owner, context).await?;
     let mut provision = Provision::default();
     for addon in Addon::ALL {

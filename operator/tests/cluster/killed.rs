@@ -15,14 +15,20 @@ use crate::releases::{newest, redis, revisions};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The operator as a process of its own.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     fn start(place: &Place) -> Self {
+        Self::start_with(place, &[])
+    }
+
+    /// Starts it with these variables in its environment.
+    pub(crate) fn start_with(place: &Place, environment: &[(&str, &Path)]) -> Self {
         let kubeconfig = helm().program.cluster.pop().expect("a kubeconfig");
         let mut command = Command::new(env!("CARGO_BIN_EXE_user-info-operator"));
         command.args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log=off", "--namespace", &place.namespace]);
         command.arg("--kubeconfig").arg(kubeconfig).arg("--charts").arg(charts());
+        command.envs(environment.iter().copied());
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("started"))
     }
 

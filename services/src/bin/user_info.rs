@@ -58,8 +58,9 @@ async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> ExitCod
     let done = match command {
         Command::Check => Ok(format!("{}: ok", path.display())),
         Command::Migrate => data::migrate(&config.users).await.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string())),
-        Command::Seed => {
-            data::seed(&config.users, &config.views).await.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string()))
+        Command::Seed { views } => {
+            let done = data::seed(&config.users, &config.views, views).await;
+            done.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string()))
         }
     };
     match done {

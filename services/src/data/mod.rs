@@ -21,7 +21,7 @@ pub use self::loader::{ConnectError, LoadError, StoreStatus};
 pub use self::metrics::DataMetrics;
 pub use self::migrate::{MigrateError, Migrated, migrate};
 pub use self::sample::{SAMPLES, Sample};
-pub use self::seed::{SeedError, Seeded, seed};
+pub use self::seed::{PageViews, SeedError, Seeded, seed};
 pub use self::users::{User, Users};
 pub use self::views::Views;
 use crate::error::{Error, reason};

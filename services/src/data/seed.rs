@@ -1,7 +1,9 @@
 //! Writes the sample users and their page views. Only ever on request, and never over what is there.
 
 use std::fmt;
+use std::time::Duration;
 
+use clap::ValueEnum;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use user_info_api::config::{Users, Views};
@@ -10,6 +12,21 @@ use super::loader::ConnectError;
 use super::sample::SAMPLES;
 use super::users::{mysql, sqlite};
 use super::views::redis;
+
+/// How long a store of the page views may take that need not be there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What becomes of the page views of the samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PageViews {
+    /// They are written, and without their store it fails
+    #[default]
+    Required,
+    /// They are written if their store answers
+    Optional,
+    /// Their store is left alone
+    Omitted,
+}
 
 /// Why the samples could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +40,9 @@ pub enum SeedError {
     /// The store of the page views refused.
     #[error("{0}: {1}")]
     Views(String, ::redis::RedisError),
+    /// The store of the page views does not answer.
+    #[error("the store of the page views does not answer within {} s", PATIENCE.as_secs())]
+    Silent,
 }
 
 impl SeedError {
@@ -48,8 +68,23 @@ impl fmt::Display for Seeded {
 }
 
 /// Writes the samples to the stores that the configuration names, except those that are there. Memory stores hold them anyway.
-pub async fn seed(users: &Users, views: &Views) -> Result<Seeded, SeedError> {
-    Ok(Seeded { users: seed_users(users).await?, views: seed_views(views).await? })
+///
+/// # Errors
+/// If a store that is needed is not there or refuses; `page_views` says whether that of the page views is needed.
+pub async fn seed(users: &Users, views: &Views, page_views: PageViews) -> Result<Seeded, SeedError> {
+    let users = seed_users(users).await?;
+    let views = match page_views {
+        PageViews::Required => seed_views(views).await?,
+        PageViews::Optional => match tokio::time::timeout(PATIENCE, seed_views(views)).await.unwrap_or(Err(SeedError::Silent)) {
+            Err(error) if !error.is_config() => {
+                tracing::warn!(%error, "the page views of the samples are left out");
+                0
+            }
+            done => done?,
+        },
+        PageViews::Omitted => 0,
+    };
+    Ok(Seeded { users, views })
 }
 
 async fn seed_users(users: &Users) -> Result<u64, SeedError> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::data::PageViews;
+
 const EXAMPLES: &str = "\
 Examples:
   user_info check                                 say what is wrong with user_info.yaml
@@ -38,5 +40,9 @@ pub enum Command {
     /// Bring the store of the users to this version's schema and end
     Migrate,
     /// Put the sample users and their page views into the stores and end; what is there already stays
-    Seed,
+    Seed {
+        /// What becomes of the page views
+        #[arg(long, value_enum, default_value_t)]
+        views: PageViews,
+    },
 }

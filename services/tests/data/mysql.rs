@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use user_info_api::config::{MySql, Users, Views};
-use user_info_services::data::{LoadError, Seeded, migrate, seed};
+use user_info_services::data::{LoadError, PageViews, Seeded, migrate, seed};
 
 use super::support::mariadb::Mariadb;
 use super::support::redis::Redis;
@@ -22,7 +22,7 @@ async fn seeded_mariadb() -> (Mariadb, Users) {
     let server = Mariadb::start().await;
     let users = mysql(server.config());
     migrate(&users).await.expect("the server is empty");
-    seed(&users, &in_memory().1).await.expect("the table is there");
+    seed(&users, &in_memory().1, PageViews::Required).await.expect("the table is there");
     (server, users)
 }
 
@@ -38,9 +38,9 @@ async fn mysql_is_migrated_seeded_and_read() {
     let again = migrate(&users).await.unwrap();
     assert!(again.to_string().ends_with("/demo_a: up to date"), "{again}");
 
-    assert_eq!(seed(&users, &views).await.unwrap(), Seeded { users: 10, views: 10 });
+    assert_eq!(seed(&users, &views, PageViews::Required).await.unwrap(), Seeded { users: 10, views: 10 });
     server.execute("UPDATE demo_a.user_info SET name = 'changed' WHERE id = 2").await;
-    assert_eq!(seed(&users, &views).await.unwrap(), Seeded { users: 0, views: 0 });
+    assert_eq!(seed(&users, &views, PageViews::Required).await.unwrap(), Seeded { users: 0, views: 0 });
 
     let data = open(&users, &views).await.unwrap();
     let (user, visits) = data.get(1).await.unwrap().unwrap();
@@ -152,7 +152,7 @@ async fn what_is_wrong_with_mysql_is_said() {
 
     let denied = MySql { database: "nowhere".to_owned(), ..config };
     assert!(migrate(&mysql(denied)).await.is_err());
-    let unseeded = seed(&mysql(server.config()), &views).await.unwrap_err().to_string();
+    let unseeded = seed(&mysql(server.config()), &views, PageViews::Required).await.unwrap_err().to_string();
     assert!(unseeded.contains("run `user_info migrate` first"), "{unseeded}");
 }
 
@@ -196,7 +196,7 @@ async fn mysql_is_read_over_tls() {
 
     // The server insists, so TLS is used even if nothing says whom to trust.
     migrate(&mysql(server.config())).await.unwrap();
-    seed(&mysql(server.config()), &views).await.unwrap();
+    seed(&mysql(server.config()), &views, PageViews::Required).await.unwrap();
     let data = open(&mysql(server.config()), &views).await.unwrap();
     assert_eq!(name(&data, 1).await, hutao());
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use user_info_api::config::Views;
-use user_info_services::data::Data;
+use user_info_services::data::{Data, PageViews, SeedError, Seeded, seed};
 
 use super::support::redis::Redis;
 use super::support::until;
@@ -84,4 +84,18 @@ async fn what_is_wrong_with_redis_is_said() {
     views.redis.as_mut().unwrap().database = 200;
     let message = wrong(open(&users, &views).await);
     assert!(message.ends_with("(check views.redis.database)"), "{message}");
+}
+
+#[tokio::test]
+async fn samples_are_written_without_redis_if_their_views_are_optional() {
+    let mut server = Redis::start().await;
+    let (users, _) = in_memory();
+    assert_eq!(seed(&users, &redis(&server), PageViews::Omitted).await.unwrap(), Seeded { users: 0, views: 0 });
+    assert_eq!(seed(&users, &redis(&server), PageViews::Optional).await.unwrap(), Seeded { users: 0, views: 10 });
+    server.kill();
+    assert_eq!(seed(&users, &redis(&server), PageViews::Optional).await.unwrap(), Seeded { users: 0, views: 0 });
+    assert!(matches!(seed(&users, &redis(&server), PageViews::Required).await, Err(SeedError::Connect(_))));
+    server.restart().await;
+    server.pause();
+    assert_eq!(seed(&users, &redis(&server), PageViews::Optional).await.unwrap(), Seeded { users: 0, views: 0 });
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use futures_util::future::{join, join_all};
 use user_info_api::config::{Sqlite, Users};
-use user_info_services::data::{Seeded, migrate, seed};
+use user_info_services::data::{PageViews, Seeded, migrate, seed};
 
 use super::{in_memory, name, open, wrong};
 
@@ -28,8 +28,8 @@ async fn sqlite_is_migrated_seeded_and_read() {
     assert_eq!(name(&data, 1).await, Ok(None));
 
     // Written while a reader is connected.
-    assert_eq!(seed(&users, &views).await.unwrap(), Seeded { users: 10, views: 0 });
-    assert_eq!(seed(&users, &views).await.unwrap(), Seeded { users: 0, views: 0 });
+    assert_eq!(seed(&users, &views, PageViews::Required).await.unwrap(), Seeded { users: 10, views: 0 });
+    assert_eq!(seed(&users, &views, PageViews::Required).await.unwrap(), Seeded { users: 0, views: 0 });
     let found = join_all((0..500).map(|i| data.get(i % 20))).await;
     assert!((0..).zip(found).all(|(i, found)| found.unwrap().map_or(0, |(user, _)| user.id) == if i % 20 <= 10 { i % 20 } else { 0 }));
 

@@ -116,13 +116,19 @@ pub(super) fn migration(plan: &Plan) -> PodSpec {
     }
 }
 
-/// What has to be done in a new pod first. Embedded stores begin empty in each pod. Stores of someone else are never changed unasked.
+/// What has to be done in a new pod first. Embedded stores begin empty in each pod. Stores of someone else are never changed unasked, and a
+/// pod that can do without page views begins without their store.
 fn steps(plan: &Plan, component: Component) -> Vec<Container> {
-    if component == Component::Server && plan.resource.spec.data.mysql.mode == StoreMode::Embedded {
-        ["migrate", "seed"].map(|step| program(plan, component, step, &[step])).into()
-    } else {
-        Vec::new()
+    let data = &plan.resource.spec.data;
+    if component != Component::Server || data.mysql.mode != StoreMode::Embedded {
+        return Vec::new();
     }
+    let seed: &[&str] = match data.redis.mode {
+        StoreMode::Embedded => &["seed"],
+        StoreMode::Managed => &["seed", "--views=optional"],
+        StoreMode::External => &["seed", "--views=omitted"],
+    };
+    vec![program(plan, component, "migrate", &["migrate"]), program(plan, component, "seed", seed)]
 }
 
 /// A container that runs a component's program.

@@ -123,3 +123,17 @@ fn managed_stores_are_reached_with_their_passwords_and_migrated_once_for_their_d
         "page views of someone else are not touched"
     );
 }
+
+#[test]
+fn a_pod_with_users_of_its_own_does_not_need_the_store_of_the_page_views_to_begin() {
+    let seed = |redis: &str| {
+        let all = children(&format!("{{data: {{redis: {redis}}}}}"));
+        one(&all, "Deployment demo-user-info")["spec"]["template"]["spec"]["initContainers"][1]["args"].clone()
+    };
+    let config = "--config";
+    let file = "/etc/user-info/config/user_info.yaml";
+    assert_eq!(seed("{mode: Embedded}"), serde_json::json!(["seed", config, file]));
+    assert_eq!(seed("{mode: Managed}"), serde_json::json!(["seed", "--views=optional", config, file]));
+    let external = seed("{mode: External, address: 'r:6379'}");
+    assert_eq!(external, serde_json::json!(["seed", "--views=omitted", config, file]), "page views of someone else are not touched");
+}

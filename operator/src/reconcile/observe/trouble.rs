@@ -1,7 +1,7 @@
 //! Why pods are missing.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerStateWaiting, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateWaiting, ContainerStatus, PersistentVolumeClaim, Pod};
 
 /// Why pods are missing: something that time alone does not mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,29 @@ impl Trouble {
     /// What keeps a pod from being ready; the first that is found.
     pub fn of_pods(pods: &[Pod]) -> Option<Self> {
         pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(|pod| waiting(pod).or_else(|| unscheduled(pod)))
+    }
+
+    /// Whether the scheduler says that it is for want of a volume.
+    pub fn wants_volume(&self) -> bool {
+        let message = self.message.to_lowercase();
+        self.reason == "Unschedulable" && ["persistentvolumeclaim", "persistent volume"].iter().any(|word| message.contains(word))
+    }
+
+    /// A claim to which the cluster gives no volume.
+    pub fn of_claim(claim: &PersistentVolumeClaim) -> Option<Self> {
+        let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+        if phase == Some("Bound") {
+            return None;
+        }
+        let name = claim.metadata.name.as_deref().unwrap_or_default();
+        let spec = claim.spec.as_ref();
+        let class = spec.and_then(|spec| spec.storage_class_name.as_deref()).filter(|class| !class.is_empty());
+        let class = class.map_or_else(|| "the default storage class".to_owned(), |class| format!("storage class {class}"));
+        let size = spec.and_then(|spec| spec.resources.as_ref()?.requests.as_ref()?.get("storage"));
+        let size = size.map_or_else(String::new, |size| format!(" of {}", size.0));
+        let message =
+            format!("the cluster gives PersistentVolumeClaim {name} no volume{size} in {class}; `kubectl describe pvc {name}` says why");
+        Some(Self { reason: "VolumeUnbound", message })
     }
 
     /// What keeps a Deployment from making pods.

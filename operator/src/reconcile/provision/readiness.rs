@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::Api;
 use kube::api::ListParams;
@@ -73,7 +73,7 @@ async fn add(
         let labels = selector.and_then(|selector| selector.match_labels.as_ref()).into_iter().flatten();
         let text = labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
         let pods: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
-        sum.trouble = Trouble::of_pods(&pods.list(&ListParams::default().labels(&text)).await?.items);
+        sum.trouble = trouble(&pods.list(&ListParams::default().labels(&text)).await?.items, owner, context).await?;
     }
     let total = &mut sum.workload;
     total.current = total.current && workload.current;
@@ -83,4 +83,25 @@ async fn add(
     total.updated += workload.updated;
     total.available += workload.available;
     Ok(())
+}
+
+/// Why pods are missing. Where it is for want of a volume, the claim says more than the scheduler.
+async fn trouble(pods: &[Pod], owner: &Owner, context: &Context) -> Result<Option<Trouble>, Error> {
+    let trouble = Trouble::of_pods(pods);
+    if !trouble.as_ref().is_some_and(Trouble::wants_volume) {
+        return Ok(trouble);
+    }
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &owner.namespace);
+    for name in claimed(pods) {
+        if let Some(unbound) = claims.get_opt(&name).await?.as_ref().and_then(Trouble::of_claim) {
+            return Ok(Some(unbound));
+        }
+    }
+    Ok(trouble)
+}
+
+/// Names of the claims that pods use.
+fn claimed(pods: &[Pod]) -> Vec<String> {
+    let volumes = pods.iter().filter_map(|pod| pod.spec.as_ref()?.volumes.as_ref()).flatten();
+    volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone())).collect()
 }

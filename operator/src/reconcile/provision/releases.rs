@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::json;
 
 use crate::children::Seen;
@@ -21,10 +21,10 @@ use crate::names::{BASELINE, HELM, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 pub(crate) const RELEASED: &str = "app.kubernetes.io/managed-by=Helm,app.kubernetes.io/part-of=user-info";
 
 /// The revisions of all releases that may be the resource's, by one list.
-pub(super) async fn histories(owner: &Owner, context: &Context) -> Result<BTreeMap<Addon, Vec<Revision>>, Error> {
+pub(crate) async fn histories(client: &Client, owner: &Owner) -> Result<BTreeMap<Addon, Vec<Revision>>, Error> {
     let names: Vec<_> = Addon::ALL.iter().map(|addon| addon.release(&owner.name)).collect();
     let selector = format!("owner=helm,name in ({})", names.join(","));
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &owner.namespace);
     let list = secrets.list_metadata(&ListParams::default().labels(&selector)).await?;
     let all = told(list.items.iter().map(|secret| &secret.metadata));
     Ok(all.into_iter().filter_map(|(release, history)| Some((Addon::of_release(&release)?.1, history))).collect())
@@ -75,8 +75,8 @@ pub(super) async fn unlock(owner: &Owner, secret: &str, context: &Context) -> Re
 }
 
 /// What Helm has written down of a revision; none if it is gone or cannot be read.
-pub(super) async fn payload(owner: &Owner, secret: &str, context: &Context) -> Result<Option<Payload>, Error> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &owner.namespace);
+pub(crate) async fn payload(client: &Client, owner: &Owner, secret: &str) -> Result<Option<Payload>, Error> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &owner.namespace);
     let data = secrets.get_opt(secret).await?.and_then(|secret| secret.data?.remove("release"));
     Ok(data.and_then(|data| Payload::decode(&data.0).inspect_err(|error| tracing::warn!(secret, %error, "a revision cannot be read")).ok()))
 }

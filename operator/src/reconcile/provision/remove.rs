@@ -45,7 +45,7 @@ pub async fn releases(owner: &Owner, addons: &[Addon], record: &mut Record, cont
             None => {}
         }
     }
-    let histories = releases::histories(owner, context).await?;
+    let histories = releases::histories(&context.client, owner).await?;
     for addon in addons {
         let history = histories.get(addon).map_or(&[][..], Vec::as_slice);
         let memory = record.addons.entry(*addon).or_default();

@@ -151,7 +151,7 @@ impl<'a> Step<'a> {
             return Ok(());
         };
         if self.memory.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
-            let payload = releases::payload(self.owner, &newest.secret, self.context).await?;
+            let payload = releases::payload(&self.context.client, self.owner, &newest.secret).await?;
             self.memory.chart =
                 payload.map(|payload| (newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
         }

@@ -45,3 +45,19 @@ fn what_keeps_a_deployment_from_making_pods_is_named() {
     assert_eq!(Trouble::of_deployment(&deployment(json!([late]))).map(|trouble| trouble.reason), Some("NoProgress"));
     assert_eq!(Trouble::of_deployment(&deployment(json!([]))), None);
 }
+
+#[test]
+fn a_claim_without_a_volume_is_named() {
+    let unschedulable = |message: &str| Trouble { reason: "Unschedulable", message: message.to_owned() };
+    assert!(unschedulable("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.").wants_volume());
+    assert!(unschedulable("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.").wants_volume());
+    assert!(!unschedulable("0/1 nodes are available: 1 Insufficient cpu.").wants_volume());
+    let claim = |class: &str, phase: &str| -> PersistentVolumeClaim {
+        let spec = json!({"storageClassName": class, "resources": {"requests": {"storage": "1Gi"}}});
+        serde_json::from_value(json!({"metadata": {"name": "data-p-0"}, "spec": spec, "status": {"phase": phase}})).expect("a claim")
+    };
+    let message = "the cluster gives PersistentVolumeClaim data-p-0 no volume of 1Gi in storage class none; `kubectl describe pvc data-p-0` \
+                   says why";
+    assert_eq!(Trouble::of_claim(&claim("none", "Pending")), Some(Trouble { reason: "VolumeUnbound", message: message.to_owned() }));
+    assert_eq!(Trouble::of_claim(&claim("none", "Bound")), None);
+}
