@@ -140,7 +140,9 @@ struct Client {
 impl Client {
     fn new(live: &UserClientLive) -> Self {
         let registry = prometheus::Registry::new();
-        Self { stack: ClientStack::new(live, None, &registry).expect("registers"), registry }
+        let stack = ClientStack::new(live, None, &registry).expect("registers");
+        tokio::spawn(stack.ticker.clone().run());
+        Self { stack, registry }
     }
 
     async fn to(addresses: &[&str], live: &UserClientLive) -> Self {
