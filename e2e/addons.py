@@ -11,8 +11,6 @@ from system import ADDON_IMAGES, OPERATOR, System, addon
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SHOP = System("user-info-e2e-addons", "shop")
-# Whose servers are another's External ones.
-OTHER = System("user-info-e2e-addons", "other")
 KINDS = ("deployments,statefulsets,replicasets,controllerrevisions,jobs,pods,services,endpointslices,configmaps,secrets,serviceaccounts,roles,"
          "rolebindings,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,persistentvolumeclaims")
 SEED = ('ceil(increase(bbs_user_info_server_requests_duration_sec_bucket{le!="+Inf"}[1m]))',
@@ -34,17 +32,31 @@ def apply(system, wanted):
                             "spec": wanted})
 
 
-def prometheus(query):
-    """The series that the installed Prometheus has for a query."""
-    path = f"/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    return json.loads(SHOP.namespace.fetch(f"{SHOP.name}-prometheus-0", 9090, path))["data"]["result"]
+def prometheus(path, system=SHOP):
+    """What an installed Prometheus answers."""
+    return json.loads(system.namespace.fetch(f"{system.name}-prometheus-0", 9090, path))["data"]
 
 
-def catalog():
+def series(query):
+    """The series that Prometheus has for a query."""
+    return prometheus(f"/api/v1/query?{urllib.parse.urlencode({'query': query})}")["result"]
+
+
+def scraped(system, *jobs, others=None):
+    """Expects a system's Prometheus to reach all its instances, no others but those of `others`, and something of each job."""
+    targets = [target for target in prometheus("/api/v1/targets", system)["activeTargets"] if target["health"] == "up"]
+    up = {target["labels"]["instance"].rsplit(":", 1)[0] for target in targets if target["labels"]["job"] == "bbs-user-info"}
+    pods = {pod["status"].get("podIP") for one in (system, others) if one for pod in one.namespace.pods(**one.servers).values()}
+    expect(up == pods, f"targets: {sorted(up)}, pods: {sorted(map(str, pods))}")
+    found = collections.Counter(target["labels"]["job"] for target in targets)
+    expect(set(jobs) <= found.keys(), f"jobs: {dict(found)}")
+
+
+def catalog(system=SHOP):
     """The addresses that pass their checks in Consul, each with the servers at which it is registered; whichever server answers is asked."""
     path = "/api/v1/namespaces/{}/services/{}:8500/proxy/v1/health/service/bbs.user.info?passing=1"
     found = collections.defaultdict(set)
-    for entry in json.loads(SHOP.namespace.kubectl("get", "--raw", path.format(SHOP.namespace.name, f"{SHOP.name}-consul"))):
+    for entry in json.loads(system.namespace.kubectl("get", "--raw", path.format(system.namespace.name, f"{system.name}-consul"))):
         found[entry["Service"]["Address"]].add(entry["Node"]["Node"])
     return found
 
@@ -100,20 +112,12 @@ def flow():
 
 
 def metrics():
-    def scraped():
-        targets = json.loads(SHOP.namespace.fetch(f"{SHOP.name}-prometheus-0", 9090, "/api/v1/targets"))["data"]["activeTargets"]
-        up = {target["labels"]["instance"].rsplit(":", 1)[0] for target in targets
-              if target["labels"]["job"] == "bbs-user-info" and target["health"] == "up"}
-        pods = {pod["status"]["podIP"] for pod in SHOP.namespace.pods(**SHOP.servers).values()}
-        expect(up == pods, f"targets: {sorted(up)}, pods: {sorted(pods)}")
-        jobs = collections.Counter(target["labels"]["job"] for target in targets if target["health"] == "up")
-        expect({"bbs-user-client", "consul", "prometheus", "user-info-operator"} <= jobs.keys(), f"jobs: {dict(jobs)}")
-    took = eventually(30, scraped)
-    series = []
+    took = eventually(30, lambda: scraped(SHOP, "bbs-user-client", "consul", "prometheus", "user-info-operator"))
+    counts = []
     for query in SEED:
-        eventually(30, lambda q=query: expect(prometheus(q), f"no series: {q}"))
-        series.append(len(prometheus(query)))
-    return f"all instances after {took:.1f} s; series of the demo's queries: {series}"
+        eventually(30, lambda q=query: expect(series(q), f"no series: {q}"))
+        counts.append(len(series(query)))
+    return f"all instances after {took:.1f} s; series of the demo's queries: {counts}"
 
 
 def queries():
@@ -185,35 +189,6 @@ def three_servers():
     return f"three after {grown:.0f} s; {victim} killed, all registered elsewhere after {moved:.0f} s; all killed, after {back:.0f} s"
 
 
-def external(registry):
-    # Another system's servers are External to this one.
-    apply(OTHER, spec(1, registry, client={"enabled": False}))
-    eventually(90, lambda: OTHER.settled(1))
-    name = OTHER.name
-    with SHOP.no_failed_call():
-        SHOP.patch(
-            data={"mysql": {"mode": "External", "values": None, "address": f"{name}-mysql:3306", "secretRef": {"name": f"{name}-mysql"}},
-                  "redis": {"mode": "External", "values": None, "address": f"{name}-redis:6379", "secretRef": {"name": f"{name}-redis"}}})
-        eventually(90, lambda: SHOP.settled(3))
-    SHOP.patch(addons={"consul": {"mode": "External", "values": None, "external": {"address": f"{name}-consul:8500"}},
-                       "prometheus": {"mode": "External", "values": None, "external": {"address": f"http://{name}-prometheus:9090"}}})
-    eventually(120, lambda: SHOP.settled(3))
-    SHOP.flowing(30)
-    eventually(60, lambda: expect(not [release for release in revisions() if release.startswith(SHOP.name)], f"releases: {revisions()}"))
-    endpoints = {one["name"]: (one["mode"], one["endpoint"]) for one in SHOP.resource()["status"]["addons"] if one["mode"] == "External"}
-    return json.dumps(endpoints)
-
-
-def end():
-    took = []
-    for system in (SHOP, OTHER):
-        count = len(left(system))
-        system.namespace.kubectl("delete", *system.uinfo, "--timeout=120s")
-        took.append(f"{count} objects in {eventually(60, lambda s=system: expect(not left(s), f'left: {left(s)}')):.0f} s")
-    expect(not revisions(), f"releases: {revisions()}")
-    return ", ".join(took)
-
-
 def define(registry):
     """Puts the checks of addons among the others."""
     check("empty namespace to Ready with managed addons and stores in less than 90 s", vital=True)(lambda: install(registry))
@@ -224,5 +199,3 @@ def define(registry):
     check("a changed value: exactly one new revision of that release only")(one_revision)
     check("broken values are told in one sentence, and the services go on")(broken_values)
     check("three Consul servers: one killed, no call fails; all killed, and instances register again by themselves")(three_servers)
-    check("External instead of Managed")(lambda: external(registry))
-    check("after their end nothing is left")(end)

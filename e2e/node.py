@@ -10,6 +10,7 @@ from kube import command, condition
 from system import OPERATOR, System, addon
 
 import addons
+import shared
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 CHART = TOP / "charts" / "user-info-operator"
@@ -189,6 +190,7 @@ def bad_image():
 
 
 addons.define(REGISTRY)
+shared.define(REGISTRY)
 
 
 @check("the leader is gone at once: the other one carries on")
@@ -245,7 +247,7 @@ def uninstall():
 
 def clean_up():
     """Removes the namespaces, and the definition if the checks brought it."""
-    for system in (QUICK, addons.SHOP, addons.OTHER):
+    for system in (QUICK, addons.SHOP, shared.OTHER):
         with contextlib.suppress(Exception):
             system.namespace.patch(*system.uinfo, {"metadata": {"finalizers": None}})
     with contextlib.suppress(Exception):

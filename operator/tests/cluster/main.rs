@@ -16,3 +16,4 @@ mod releases;
 mod samples;
 mod scaling;
 mod settling;
+mod volumes;
