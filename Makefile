@@ -84,6 +84,8 @@ test-rights: build ## every request of the operator against the chart's rules: n
 		status=$$?; hack/cluster/down; exit $$status
 
 test-many: export TESTS := many:: --nocapture
+# Else the cluster itself takes many minutes to come to rest.
+test-many: export CONTROLLER_MANAGER_OPTIONS := --kube-api-qps=200 --kube-api-burst=400
 test-many: ## a thousand resources, on a machine that does nothing else: time and memory of the operator
 	$(MAKE) --no-print-directory test-cluster
 

@@ -5,12 +5,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use kube::api::PostParams;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
 use serde_json::json;
 use tokio::time::Instant;
 use user_info_api::crd::UserInfoDeployment;
 
-use crate::harness::{Place, kubeconfig, stays, within};
+use crate::harness::{Place, charts, kubeconfig, stays, within};
 
 /// Resources.
 const COUNT: usize = 1000;
@@ -65,6 +67,8 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
     let program = Command::new(env!("CARGO_BIN_EXE_user-info-operator"))
         .args(["run", "--leader-election", "false", "--log", "warn", "--namespace", &place.namespace, "--listen", &address])
+        .arg("--charts")
+        .arg(charts())
         .env("KUBECONFIG", kubeconfig())
         .stdin(Stdio::null())
         .spawn()
@@ -74,12 +78,14 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
 
     let begun = Instant::now();
     let resources = place.resources();
+    let none = json!({"mode": "Disabled"});
+    let spec = json!({"replicas": 1, "addons": {"consul": none, "prometheus": none, "grafana": none}});
     stream::iter(0..COUNT)
         .for_each_concurrent(8, |number| {
-            let resources = &resources;
+            let (resources, spec) = (&resources, &spec);
             async move {
                 let mut resource: UserInfoDeployment = serde_json::from_value(json!({
-                    "apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {}, "spec": {"replicas": 1},
+                    "apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {}, "spec": spec,
                 }))
                 .expect("a resource");
                 resource.metadata.name = Some(format!("demo-{number}"));
@@ -96,6 +102,13 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     .await;
     let applied = begun.elapsed();
     let quiet = std::env::var("USER_INFO_TEST_QUIET_SECONDS").map_or(QUIET, |s| Duration::from_secs(s.parse().expect("seconds")));
+    let deployments: Api<Deployment> = Api::namespaced(place.client.clone(), &place.namespace);
+    within(SETTLED, "a pod of each Deployment", async || {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let all = deployments.list(&ListParams::default()).await.expect("a list");
+        all.iter().all(|one| one.status.as_ref().is_some_and(|status| status.unavailable_replicas == Some(1))).then_some(())
+    })
+    .await;
     let rest = within(SETTLED, "rest", async || {
         let before = writes(&address, "").await;
         tokio::time::sleep(Duration::from_secs(10)).await;
