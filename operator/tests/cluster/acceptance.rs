@@ -167,7 +167,13 @@ async fn at_rest_nothing_is_written_even_by_a_new_operator() {
         .await
         .expect("taken");
     place.settled().await;
-    // The cluster's own controllers have their say first.
+    // The cluster's own controllers have their say first: no pod will ever be available.
+    eventually("a pod of each Deployment", async || {
+        let all = place.children().await;
+        let mut deployments = all.iter().filter(|(title, _)| title.starts_with("Deployment "));
+        deployments.all(|(_, deployment)| deployment["status"]["unavailableReplicas"] == 1).then_some(())
+    })
+    .await;
     place.reason("Ready", "InstancesNotReady").await;
     let versions = async || -> BTreeMap<String, Value> {
         let mut all = place.children().await;
