@@ -34,6 +34,7 @@ pub mod registry;
 pub mod reload;
 pub mod server;
 pub mod signals;
+mod stream;
 pub mod telemetry;
 pub mod tls;
 

@@ -11,11 +11,11 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::Service;
 
 use super::prompt::Prompt;
+use crate::stream::Stream;
 
 /// A peer that sends no whole head within this time is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,11 +36,6 @@ impl<S> GrpcService for S where
     S: Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
-
-/// What bytes are read from and written to: a TCP connection, or TLS on one.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 /// Serves HTTP/2 on `stream`: gRPC, or HTTP if the caller asks for it in the TLS handshake.
 pub(super) async fn http2<S, B>(stream: impl Stream, service: S, max_concurrent_streams: u32, stopping: watch::Receiver<bool>)
