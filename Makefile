@@ -86,7 +86,9 @@ test-rights: build ## every request of the operator against the chart's rules: n
 test-many: export TESTS := many:: --nocapture
 # Else the cluster itself takes many minutes to come to rest.
 test-many: export CONTROLLER_MANAGER_OPTIONS := --kube-api-qps=200 --kube-api-burst=400
-test-many: ## a thousand resources, on a machine that does nothing else: time and memory of the operator
+test-many: export USER_INFO_TEST_OPERATOR := $(abspath $(TARGET))/release/user-info-operator
+test-many: ## a thousand resources, on a machine that does nothing else: time and memory of the operator as it is shipped
+	cargo build $(LOCKED) --release --bins -p user-info-operator
 	$(MAKE) --no-print-directory test-cluster
 
 generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code

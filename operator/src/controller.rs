@@ -26,6 +26,9 @@ use crate::reconcile::provision::RELEASED;
 use crate::reconcile::reconcile;
 use crate::resource::{Watched, prune};
 
+/// Resources in one page of the list that their watch begins with: a page is in memory as a whole.
+const PAGE: u32 = 50;
+
 /// How resources are looked after.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -92,7 +95,7 @@ fn one(context: &Arc<Context>, namespace: Option<&str>, debounce: Duration) -> i
     let (reader, writer) = store::<Watched>();
     // Without what the operator writes itself: neither a status nor the removal of its finalizer calls for a reconcile.
     let changes = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
-    let resources = watcher(api, watcher::Config::default())
+    let resources = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(|watched| prune(watched.meta_mut()))
         .reflect(writer)

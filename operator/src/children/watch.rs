@@ -15,6 +15,10 @@ use super::Children;
 use crate::kind::Kind;
 use crate::resource::Watched;
 
+/// Objects in one page of the list that a watch begins with. A page is in memory as a whole, with the many fields that managers own, and the
+/// lists of all kinds come in at the same time.
+const PAGE: u32 = 50;
+
 /// Follows the objects of `kind` that `selector` selects, keeps `children` up to date, and yields the resources they belong to.
 /// Begins when `known` does: before, the cluster may not have the kind.
 pub fn watch(
@@ -26,7 +30,7 @@ pub fn watch(
     known: impl Future<Output = ()> + Send + 'static,
 ) -> impl Stream<Item = ObjectRef<Watched>> + Send + 'static {
     let api = kind.metadata(client, namespace.as_deref());
-    let config = Config::default().labels(selector);
+    let config = Config::default().labels(selector).page_size(PAGE);
     let mut list = List { kind, namespace, children, names: HashSet::new(), first: true };
     stream::once(known).flat_map(move |()| watcher(api.clone(), config.clone()).default_backoff()).flat_map(move |event| {
         let owners = match event {

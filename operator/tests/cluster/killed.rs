@@ -1,56 +1,43 @@
 //! The operator is killed with its Helm at any moment of an install, an upgrade and a removal; another one finishes.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use kube::api::DeleteParams;
 use serde_json::json;
 use user_info_operator::kind::Kind;
 
-use crate::harness::{Place, charts, helm, within};
+use crate::harness::{Place, within};
+use crate::process::{Process, operator};
 use crate::releases::{newest, redis, revisions};
 
 /// The grace for a pending release, and what comes before and after it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The operator as a process of its own.
-pub(crate) struct Process(Child);
+/// Starts the operator as a process of its own.
+fn start(place: &Place) -> Process {
+    Process::start(&mut operator(place, "127.0.0.1:0"))
+}
 
-impl Process {
-    fn start(place: &Place) -> Self {
-        Self::start_with(place, &[])
-    }
+/// The Helm that the operator runs, if any.
+fn helm(operator: &Process) -> Option<u32> {
+    let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", operator.id())).ok()?;
+    tasks.flatten().filter_map(of).find_map(|children| children.split_whitespace().next()?.parse().ok())
+}
 
-    /// Starts it with these variables in its environment.
-    pub(crate) fn start_with(place: &Place, environment: &[(&str, &Path)]) -> Self {
-        let kubeconfig = helm().program.cluster.pop().expect("a kubeconfig");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_user-info-operator"));
-        command.args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log=off", "--namespace", &place.namespace]);
-        command.arg("--kubeconfig").arg(kubeconfig).arg("--charts").arg(charts());
-        command.envs(environment.iter().copied());
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("started"))
+/// Starts the operator and kills it at a moment after it has begun to run Helm, which brings the newest release to `state`.
+async fn killed(place: &Place, moment: Moment, state: &str) {
+    let mut operator = start(place);
+    let child = within(LIMIT, "a call of Helm", async || helm(&operator)).await;
+    match moment {
+        Moment::After(delay) => tokio::time::sleep(delay).await,
+        Moment::InTheMiddle => while !ended(child) && newest(place, "demo-redis").await.is_none_or(|newest| newest.1 != state) {},
     }
-
-    /// Its Helm, if one runs.
-    fn helm(&self) -> Option<u32> {
-        let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).ok()?;
-        tasks.flatten().filter_map(of).find_map(|children| children.split_whitespace().next()?.parse().ok())
-    }
-
-    /// Kills it with -9 at a moment after it has begun to run Helm.
-    async fn kill(mut self, moment: Moment, place: &Place, state: &str) {
-        let child = within(LIMIT, "a call of Helm", async || self.helm()).await;
-        match moment {
-            Moment::After(delay) => tokio::time::sleep(delay).await,
-            Moment::InTheMiddle => while !ended(child) && newest(place, "demo-redis").await.is_none_or(|newest| newest.1 != state) {},
-        }
-        self.0.kill().expect("killed");
-        self.0.wait().expect("gone");
-        // Nobody has told Helm, and yet it ends.
-        within(Duration::from_secs(5), "the end of its Helm", async || ended(child).then_some(())).await;
-    }
+    operator.kill();
+    // Nobody has told Helm, and yet it ends.
+    within(Duration::from_secs(5), "the end of its Helm", async || ended(child).then_some(())).await;
 }
 
 /// When to kill.
@@ -60,13 +47,6 @@ enum Moment {
     After(Duration),
     /// While the release says that Helm is at work.
     InTheMiddle,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Whether a process is gone, or waits for its parent to take note of that.
@@ -85,7 +65,7 @@ async fn killed_at_any_stage_of_a_release_another_one_finishes() {
         let config = async || place.get(Kind::ConfigMap, "demo-redis").await.map(|config| config["data"]["redis.conf"].to_string());
 
         place.apply(redis(&json!({"maxMemory": "64mb"}))).await.expect("taken");
-        Process::start(&place).kill(moment, &place, "pending-install").await;
+        killed(&place, moment, "pending-install").await;
         left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
         let operator = place.operator();
         within(LIMIT, "the release", async || newest(&place, "demo-redis").await.filter(|newest| newest.1 == "deployed")).await;
@@ -93,7 +73,7 @@ async fn killed_at_any_stage_of_a_release_another_one_finishes() {
         operator.stop().await;
 
         place.apply(redis(&json!({"maxMemory": "65mb"}))).await.expect("taken");
-        Process::start(&place).kill(moment, &place, "pending-upgrade").await;
+        killed(&place, moment, "pending-upgrade").await;
         left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
         let operator = place.operator();
         within(LIMIT, "the upgrade", async || {
@@ -104,7 +84,7 @@ async fn killed_at_any_stage_of_a_release_another_one_finishes() {
         operator.stop().await;
 
         place.resources().delete("demo", &DeleteParams::default()).await.expect("deleted");
-        Process::start(&place).kill(moment, &place, "uninstalling").await;
+        killed(&place, moment, "uninstalling").await;
         left.push(newest(&place, "demo-redis").await.map_or("absent".to_owned(), |newest| newest.1));
         let operator = place.operator();
         within(LIMIT, "the end", async || place.resources().get_opt("demo").await.expect("an answer").is_none().then_some(())).await;
@@ -122,11 +102,11 @@ async fn killed_at_any_stage_of_a_release_another_one_finishes() {
 async fn told_to_stop_it_has_helm_end_first() {
     let place = Place::new().await;
     place.apply(redis(&json!({}))).await.expect("taken");
-    let mut process = Process::start(&place);
-    let child = within(LIMIT, "a call of Helm", async || process.helm()).await;
-    let told = Command::new("kill").arg(process.0.id().to_string()).status().expect("kill");
+    let mut process = start(&place);
+    let child = within(LIMIT, "a call of Helm", async || helm(&process)).await;
+    let told = Command::new("kill").arg(process.id().to_string()).status().expect("kill");
     assert!(told.success());
-    let status = tokio::task::spawn_blocking(move || process.0.wait().expect("waited for")).await.expect("ended");
+    let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("ended");
     assert!(status.success(), "{status}");
     assert!(ended(child));
     let state = newest(&place, "demo-redis").await.map(|newest| newest.1);

@@ -1,7 +1,6 @@
 //! A thousand resources, and what they cost the operator. Alone on the machine, since time and memory are looked at.
 
-use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -12,7 +11,8 @@ use serde_json::json;
 use tokio::time::Instant;
 use user_info_api::crd::UserInfoDeployment;
 
-use crate::harness::{Place, charts, kubeconfig, stays, within};
+use crate::harness::{Place, stays, within};
+use crate::process::{Process, operator};
 
 /// Resources.
 const COUNT: usize = 1000;
@@ -20,44 +20,32 @@ const COUNT: usize = 1000;
 const APPLIED: Duration = Duration::from_secs(180);
 /// How long the cluster's own controllers may take to have their say after that.
 const SETTLED: Duration = Duration::from_secs(180);
+/// Longer than the operator leaves a resource whose pods are missing unseen.
+const LOOK: Duration = Duration::from_secs(25);
 /// How long nothing is written then; `USER_INFO_TEST_QUIET_SECONDS` says otherwise.
 const QUIET: Duration = Duration::from_secs(60);
 /// Most memory that the operator may hold, in KiB.
 const RESIDENT: u64 = 64 << 10;
 
-/// The program, ended when it goes out of scope.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Program {
-    /// A value of its memory from /proc, in KiB.
-    fn memory(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(field)).expect("a field");
-        line.split_whitespace().nth(1).and_then(|value| value.parse().ok()).expect("a number")
-    }
-
-    /// User and system time so far, in hundredths of a second.
-    fn cpu(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it runs");
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-        fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
-    }
-}
-
-/// Writes by kind and verb that the program at `address` counts.
-async fn writes(address: &str, kind: &str) -> u64 {
+/// What the program at `address` has counted under a name that ends so, by its labels.
+async fn counted(address: &str, name: &str) -> BTreeMap<String, u64> {
     let url = format!("http://{address}/metrics");
     let output = tokio::process::Command::new("curl").args(["-sSf", &url]).output().await.expect("curl");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let lines = text.lines().filter(|line| line.contains("writes_total{") && line.contains(kind));
-    lines.map(|line| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count")).sum()
+    let lines = text.lines().filter(|line| line.split_once('{').is_some_and(|(found, _)| found.ends_with(name)));
+    let count = |line: &str| line.rsplit_once(' ').and_then(|(name, count)| Some((name.to_owned(), count.parse().ok()?)));
+    lines.map(|line| count(line).expect("a count")).collect()
+}
+
+async fn writes(address: &str) -> BTreeMap<String, u64> {
+    counted(address, "writes_total").await
+}
+
+/// Starts the operator, and waits until it shows its metrics at `address`.
+async fn start(place: &Place, address: &str) -> Process {
+    let program = Process::start(&mut operator(place, address));
+    within(Duration::from_secs(10), "metrics", async || std::net::TcpStream::connect(address).ok().map(drop)).await;
+    program
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,17 +53,7 @@ async fn writes(address: &str, kind: &str) -> u64 {
 async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone() {
     let place = Place::new().await;
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
-    let program = Command::new(env!("CARGO_BIN_EXE_user-info-operator"))
-        .args(["run", "--leader-election", "false", "--log", "warn", "--namespace", &place.namespace, "--listen", &address])
-        .arg("--charts")
-        .arg(charts())
-        .env("KUBECONFIG", kubeconfig())
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let program = Program(program);
-    within(Duration::from_secs(10), "metrics", async || std::net::TcpStream::connect(&address).ok().map(drop)).await;
-
+    let program = start(&place, &address).await;
     let begun = Instant::now();
     let resources = place.resources();
     let none = json!({"mode": "Disabled"});
@@ -97,7 +75,9 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     within(APPLIED.saturating_sub(made), "status of all", async || {
         tokio::time::sleep(Duration::from_secs(1)).await;
         // Two of each, one for the instances and one for the client: a Deployment is the last to be applied.
-        (writes(&address, "kind=\"Deployment\"").await >= 2 * COUNT as u64).then_some(())
+        let writes = writes(&address).await;
+        let deployments = writes.iter().filter(|(name, _)| name.contains("kind=\"Deployment\"")).map(|(_, count)| count).sum::<u64>();
+        (deployments >= 2 * COUNT as u64).then_some(())
     })
     .await;
     let applied = begun.elapsed();
@@ -110,24 +90,40 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     })
     .await;
     let rest = within(SETTLED, "rest", async || {
-        let before = writes(&address, "").await;
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        (writes(&address, "").await == before).then_some(before)
+        let before = writes(&address).await;
+        tokio::time::sleep(LOOK).await;
+        (writes(&address).await == before).then_some(before)
     })
     .await;
     let (settled, cpu) = (begun.elapsed(), program.cpu());
     stays(&rest, quiet, async || {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        writes(&address, "").await
+        writes(&address).await
     })
     .await;
     println!(
-        "{COUNT} resources: made in {made:.0?}, applied after {applied:.0?}, at rest after {settled:.0?} and {rest} writes; CPU {:.1} s, then {:.2} s in {quiet:?}; \
-         resident {} KiB, at most {} KiB",
+        "{COUNT} resources: made in {made:.0?}, applied after {applied:.0?}, at rest after {settled:.0?} and {} writes; CPU {:.1} s, then {:.2} s in {quiet:?}; \
+         resident {} KiB ({} KiB of it its own), at most {} KiB",
+        rest.values().sum::<u64>(),
         cpu as f64 / 100.0,
         (program.cpu() - cpu) as f64 / 100.0,
         program.memory("VmRSS"),
+        program.memory("RssAnon"),
         program.memory("VmHWM"),
     );
+    assert!(program.memory("VmHWM") < RESIDENT, "{} KiB", program.memory("VmHWM"));
+
+    // Another one reads all of it at once, and finds nothing to do.
+    drop(program);
+    let (begun, program) = (Instant::now(), start(&place, &address).await);
+    within(SETTLED, "a look at each", async || {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let reconciles = counted(&address, "reconciles_total").await.values().sum::<u64>();
+        (reconciles >= COUNT as u64).then_some(())
+    })
+    .await;
+    let (looked, cpu) = (begun.elapsed(), program.cpu() as f64 / 100.0);
+    println!("another one: looked at all after {looked:.0?}, CPU {cpu:.1} s, at most {} KiB", program.memory("VmHWM"));
+    assert_eq!(writes(&address).await.values().sum::<u64>(), 0);
     assert!(program.memory("VmHWM") < RESIDENT, "{} KiB", program.memory("VmHWM"));
 }

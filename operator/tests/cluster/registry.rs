@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{Place, charts, helm, within};
-use crate::killed::Process;
+use crate::process::{Process, operator};
 use crate::releases::{INSTALLED, deployed, newest};
 
 /// How long the registry may take to listen.
@@ -22,7 +22,7 @@ const USERS: &str = "me:$2b$05$abcdefghijklmnopqrstuu4BcS2/37KDukaKm7SMr8Dt17Uhq
 
 /// A registry on this machine.
 struct Registry {
-    process: Child,
+    _process: Process,
     folder: TempDir,
     port: u16,
 }
@@ -58,8 +58,9 @@ impl Registry {
         });
         std::fs::write(path("config.yaml"), config.to_string()).expect("written");
         let mut program = Command::new("registry");
-        program.arg("serve").arg(path("config.yaml")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let registry = Self { process: program.spawn().expect("registry, which `hack/cluster/tool registry` builds"), folder, port };
+        program.arg("serve").arg(path("config.yaml")).stderr(Stdio::null());
+        // `hack/cluster/tool registry` builds it.
+        let registry = Self { _process: Process::start(&mut program), folder, port };
         within(START, "the registry", async || std::net::TcpStream::connect(("127.0.0.1", port)).ok()).await;
         registry
     }
@@ -86,13 +87,6 @@ impl Registry {
     }
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn run(command: &mut Command) {
     let done = command.output().expect("started");
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -107,7 +101,7 @@ async fn a_chart_comes_from_a_registry_that_asks_who_one_is() {
     let secrets: Api<Secret> = Api::namespaced(place.client.clone(), &place.namespace);
     let who = json!({"metadata": {"name": "who"}, "stringData": {"username": "me", "password": "wrong"}});
     secrets.create(&PostParams::default(), &serde_json::from_value(who).expect("a Secret")).await.expect("made");
-    let _operator = Process::start_with(&place, &[("SSL_CERT_FILE", &registry.certificate())]);
+    let _operator = Process::start(operator(&place, "127.0.0.1:0").env("SSL_CERT_FILE", registry.certificate()));
     let from = |chart: &str, version: &str, secret: Option<&str>| {
         let mut chart = json!({"source": "OCI", "url": format!("{}/{chart}", registry.url()), "version": version});
         if let Some(name) = secret {
