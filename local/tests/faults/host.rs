@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -14,6 +15,7 @@ use self::network::Namespace;
 use crate::instance::{Caller, IN_MEMORY, Instance};
 use crate::measure::Watch;
 use crate::metrics::Metrics;
+use crate::process::{memory, signal};
 use crate::servers::redis::Redis;
 use crate::support::{check, eventually, get, get_json, resource};
 use crate::system::System;
@@ -42,6 +44,31 @@ async fn a_full_disk_for_logs_costs_lines_and_no_call() {
         assert_eq!(get(instance.http, "/user_info/404").await.0, 404);
     }
     assert_eq!(Metrics::of(instance.http).await.sum("bbs_user_info_panics_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_costs_lines_and_no_call() {
+    let more = format!("{IN_MEMORY}live: {{log: {{accessLinesPerSecond: 100000}}}}\n");
+    let instance = Instance::start_as("drainDelay: 0s", &more, |program, config| {
+        let mut command = Command::new(program);
+        command.arg("--config").arg(config).stderr(Stdio::piped());
+        command
+    })
+    .await;
+    let caller = Caller::start(&[instance.grpc], "concurrency: 32").await;
+    let watch = Watch::of(caller.metrics);
+    let (begun, before) = (Instant::now(), memory(instance.pid()));
+    eventually("lines are dropped", async || {
+        let dropped = Metrics::of(instance.http).await.sum("bbs_user_info_log_lines_dropped_total", &[]);
+        check(dropped > 1000.0, dropped)
+    })
+    .await;
+    let (cost, grown) = (watch.cost(begun), memory(instance.pid()).saturating_sub(before));
+    println!("a log that nobody reads: {cost}, {grown} bytes more");
+    assert_eq!(cost.failed, 0.0, "{cost:?}");
+    assert!(grown < 16 << 20, "{grown} bytes");
+    signal(instance.pid(), Signal::TERM);
+    eventually("it ends", async || check(memory(instance.pid()) == 0, "it runs")).await;
 }
 
 #[tokio::test]

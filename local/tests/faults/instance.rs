@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use user_info_local::http::Http;
 
-use crate::servers::free_port;
+use crate::servers::{Process, free_port};
 use crate::support::{eventually, program};
 
 /// Stores that need no server.
@@ -15,17 +15,10 @@ pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}
 
 /// A running `user_info`, killed when dropped.
 pub(crate) struct Instance {
-    child: Child,
+    process: Process,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     _dir: TempDir,
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Instance {
@@ -51,8 +44,8 @@ impl Instance {
         let config = dir.path().join("user_info.yaml");
         let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
         std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
-        let child = command(&program("user_info"), &config).stdin(Stdio::null()).spawn().expect("it starts");
-        let instance = Self { child, grpc, http, _dir: dir };
+        let process = Process::start_aloud(&mut command(&program("user_info"), &config));
+        let instance = Self { process, grpc, http, _dir: dir };
         eventually("user_info serves", async || {
             let answer = Http::default().get(http, "/readyz").await;
             answer.filter(|(status, _)| status.is_success()).ok_or("not ready")
@@ -63,23 +56,16 @@ impl Instance {
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 }
 
 /// A running `user_client`, killed when dropped.
 pub(crate) struct Caller {
-    child: Child,
+    _process: Process,
     /// Where it shows its metrics.
     pub(crate) metrics: SocketAddr,
     _dir: TempDir,
-}
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Caller {
@@ -92,8 +78,7 @@ impl Caller {
         let text = format!("discovery: {{addresses: [{}]}}\nadmin: {{listen: '{metrics}'}}\nlive: {{{live}}}\n", addresses.join(", "));
         std::fs::write(&config, text).expect("written");
         let mut program = Command::new(program("user_client"));
-        let child = program.arg("--config").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let caller = Self { child: child.spawn().expect("it starts"), metrics, _dir: dir };
+        let caller = Self { _process: Process::start(program.arg("--config").arg(&config)), metrics, _dir: dir };
         eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await.ok_or("no answer")).await;
         caller
     }

@@ -28,13 +28,16 @@ fn main() -> ExitCode {
     };
     // One call says all it has to say on standard output.
     let level = if options.once { LogLevel::Error } else { config.live.log.level };
-    telemetry::init(config.log_format, level);
+    let log = telemetry::init(config.log_format, level);
     // All calls run on one thread: for tiny messages that is cheaper than handing them from thread to thread.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(start(&options, config)) {
+    let outcome = runtime.block_on(start(&options, config));
+    // What led to the end stands before it.
+    drop(log);
+    match outcome {
         Ok(code) => code,
         Err(error) => fail(&error),
     }

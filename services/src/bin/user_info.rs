@@ -25,20 +25,26 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
-    telemetry::init(config.log_format, config.live.log.level);
+    let log = telemetry::init(config.log_format, config.live.log.level);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(server::EXIT_UNAVAILABLE, &error),
     };
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match args.command {
             Some(command) => once(command, &args.config, &config).await,
             None => serve(&args, config).await,
         }
-    })
+    });
+    // What led to the end stands before it.
+    drop(log);
+    outcome.map_or_else(|(code, error)| fail(code, &error), |()| ExitCode::SUCCESS)
 }
 
-async fn serve(args: &Args, config: UserInfoConfig) -> ExitCode {
+/// An exit code, and what there is to say.
+type Failure = (u8, String);
+
+async fn serve(args: &Args, config: UserInfoConfig) -> Result<(), Failure> {
     let stop = async {
         match signals::stop(args.stop_with_stdin).await {
             Ok(why) => why,
@@ -48,28 +54,24 @@ async fn serve(args: &Args, config: UserInfoConfig) -> ExitCode {
             }
         }
     };
-    match server::run(config, &args.config, stop).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(error.exit_code(), &error),
-    }
+    server::run(config, &args.config, stop).await.map_err(|error| (error.exit_code(), error.to_string()))
 }
 
-async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> ExitCode {
+async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> Result<(), Failure> {
+    let failed = |is_config: bool, error: String| (if is_config { EXIT_CONFIG } else { server::EXIT_UNAVAILABLE }, error);
     let done = match command {
-        Command::Check => Ok(format!("{}: ok", path.display())),
-        Command::Migrate => data::migrate(&config.users).await.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string())),
-        Command::Seed { views } => {
-            let done = data::seed(&config.users, &config.views, views).await;
-            done.map(|done| done.to_string()).map_err(|e| (e.is_config(), e.to_string()))
-        }
+        Command::Check => format!("{}: ok", path.display()),
+        Command::Migrate => match data::migrate(&config.users).await {
+            Ok(done) => done.to_string(),
+            Err(error) => return Err(failed(error.is_config(), error.to_string())),
+        },
+        Command::Seed { views } => match data::seed(&config.users, &config.views, views).await {
+            Ok(done) => done.to_string(),
+            Err(error) => return Err(failed(error.is_config(), error.to_string())),
+        },
     };
-    match done {
-        Ok(done) => {
-            println!("{done}");
-            ExitCode::SUCCESS
-        }
-        Err((is_config, error)) => fail(if is_config { EXIT_CONFIG } else { server::EXIT_UNAVAILABLE }, &error),
-    }
+    println!("{done}");
+    Ok(())
 }
 
 fn fail(code: u8, error: &dyn Display) -> ExitCode {

@@ -93,6 +93,7 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
 pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), ClientError> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
+    telemetry::LogMetrics::register(&registry, PREFIX)?;
     let tls = connector(&config, &registry)?;
     let stack = ClientStack::new(&config.live, tls.clone(), &registry)?;
     tokio::spawn(stack.ticker.clone().run());

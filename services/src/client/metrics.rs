@@ -8,6 +8,7 @@ use super::stack::PREFIX;
 use crate::metrics::Register;
 use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
 use crate::reload;
+use crate::telemetry::LogMetrics;
 use crate::tls::TlsMetrics;
 
 /// Registers every metric that `user_client` has, without running it.
@@ -16,6 +17,7 @@ use crate::tls::TlsMetrics;
 /// If the registry has metrics of these names already.
 pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
+    LogMetrics::register(registry, PREFIX)?;
     reload::Metrics::new(registry)?;
     ClientStack::new(&UserClientLive::default(), None, registry)?;
     DiscoveryMetrics::new(registry)?;

@@ -54,6 +54,7 @@ use crate::middleware::spans::{self, SpanLayer};
 use crate::registry::host::advertised;
 use crate::registry::{Agent, Instance, RegistrarMetrics};
 use crate::reload::{self, Live};
+use crate::telemetry::LogMetrics;
 use crate::tls;
 
 /// What the names of the metrics begin with.
@@ -70,6 +71,7 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     // Everything that can be refused is tried before a port is bound.
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
+    LogMetrics::register(&registry, PREFIX)?;
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let cpu = Arc::new(CpuMeter::default());
     let (spans, exporter) = spans::start(&config.tracing, &config.service)?;
@@ -196,6 +198,7 @@ fn layers(registry: &dyn Register, cpu: &Arc<CpuMeter>, spans: SpanLayer) -> pro
 /// If the registry has metrics of these names already.
 pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
+    LogMetrics::register(registry, PREFIX)?;
     reload::Metrics::new(registry)?;
     layers(registry, &Arc::default(), SpanLayer::default())?;
     DataMetrics::register(registry)?;

@@ -50,8 +50,17 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts `command`, silently.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self::start_aloud(command.stdout(Stdio::null()).stderr(Stdio::null()))
+    }
+
+    /// Starts `command`, its output wherever it says.
+    pub(crate) fn start_aloud(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null());
         Self(command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// Stops the process until [`resume`](Self::resume); returns when all of its threads stand still.
