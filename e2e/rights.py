@@ -1,4 +1,5 @@
-"""Compares what the operator asks of the API server with the rules that its chart gives it. Usage: rights.py USER_INFO_OPERATOR
+"""Compares what the operator and Prometheus ask of the API server with the rules that their charts give them.
+Usage: rights.py USER_INFO_OPERATOR
 
 Needs a control plane without a node (`hack/cluster/up --control-plane`) that writes an audit log; HELM is the path of helm, RUN the folder of
 the cluster. The operator runs as in a pod: as the chart's service account, bound to the chart's roles and nothing more. A stand-in for the
@@ -13,8 +14,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
-from checks import check, eventually, expect, run
+from checks import Failed, check, eventually, expect, run
 from kube import Namespace, command, condition
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -22,6 +24,7 @@ RUN = pathlib.Path(os.environ["RUN"])
 OPERATOR, HELM = str(pathlib.Path(sys.argv[1]).resolve()), os.environ["HELM"]
 OPS, SYSTEM = Namespace("user-info-rights"), Namespace("user-info-rights-system")
 ACCOUNT = f"system:serviceaccount:{OPS.name}:user-info-operator"
+PROMETHEUS = f"system:serviceaccount:{SYSTEM.name}:demo-prometheus"
 ADDONS = ["consul", "prometheus", "grafana", "mysql", "redis"]
 LIMIT = 120
 
@@ -63,24 +66,46 @@ def rendered():
     return [part for part in re.split(r"^---\n", text, flags=re.MULTILINE) if "\nkind: " in part]
 
 
+def rights(role):
+    """Every right of a role, as (group, resource, verb)."""
+    return {(g, r, v) for rule in role["rules"] for g in rule.get("apiGroups", []) for r in rule.get("resources", []) for v in rule["verbs"]}
+
+
 def rules():
-    """Every right of the chart's roles, as (group, resource, verb), by the API server's reading of them."""
+    """Every right of the operator's roles, by the API server's reading of them."""
     found = set()
     for kind in ["clusterrole", "role"]:
         for role in json.loads(OPS.kubectl("get", kind, "--selector", "app.kubernetes.io/name=user-info-operator", "--output", "json"))["items"]:
-            if "aggregate" in json.dumps(role["metadata"].get("labels", {})):
-                continue  # for people
-            for rule in role["rules"]:
-                found |= {(g, r, v) for g in rule.get("apiGroups", []) for r in rule.get("resources", []) for v in rule["verbs"]}
+            if "aggregate" not in json.dumps(role["metadata"].get("labels", {})):  # that is for people
+                found |= rights(role)
     return found
 
 
-def asked():
-    """The requests of the operator and of its Helm, from the audit log."""
+def asked(account=ACCOUNT):
+    """The requests of an account, from the audit log; those of the operator are also its Helm's."""
     for line in (RUN / "log" / "audit.json").read_text().splitlines():
         event = json.loads(line)
-        if event["user"]["username"] == ACCOUNT:
+        if event["user"]["username"] == account:
             yield event
+
+
+def refused(account=ACCOUNT):
+    """What was denied to an account."""
+    return sorted({f"{e['verb']} {e['requestURI'].split('?')[0]}" for e in asked(account)
+                   if e["annotations"].get("authorization.k8s.io/decision") == "forbid"})
+
+
+def exercised(account=ACCOUNT):
+    """The rights that an account has made use of."""
+    seen = set()
+    for event in asked(account):
+        if target := event.get("objectRef"):
+            name = "/".join(filter(None, [target["resource"], target.get("subresource")]))
+            seen.add((target.get("apiGroup", ""), name, event["verb"]))
+            # To apply what is not there is a patch that takes the right to create.
+            if event["verb"] == "patch" and event["responseStatus"].get("code") == 201:
+                seen.add((target.get("apiGroup", ""), name, "create"))
+    return seen
 
 
 class Kubelet(threading.Thread):
@@ -111,23 +136,30 @@ class Kubelet(threading.Thread):
 
 
 KUBELET = Kubelet()
-PROCESS = {}
+STARTED = {}
 
 
-def start():
-    """Starts the operator with the files that a pod has, in a mount namespace of its own."""
+def start(namespace, account, *arguments, **environment):
+    """Starts a program with the files that a pod of this service account has, in a mount namespace of its own."""
     folder = pathlib.Path(tempfile.mkdtemp())
-    token = OPS.kubectl("create", "token", "user-info-operator").strip()
-    for name, text in [("token", token), ("namespace", OPS.name), ("ca.crt", (RUN / "pki" / "ca.crt").read_text())]:
+    token = namespace.kubectl("create", "token", account).strip()
+    for name, text in [("token", token), ("namespace", namespace.name), ("ca.crt", (RUN / "pki" / "ca.crt").read_text())]:
         (folder / name).write_text(text)
     secrets = "/var/run/secrets/kubernetes.io/serviceaccount"
     script = f'mount -t tmpfs none /run && mkdir -p {secrets} && cp "$0"/* {secrets} && exec "$@"'
-    env = {**os.environ, "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443", "POD_NAMESPACE": OPS.name}
+    env = {**os.environ, "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443", **environment}
     env.pop("KUBECONFIG")
-    log = (RUN / "log" / "operator.log").open("w")
-    arguments = [OPERATOR, "run", "--helm", HELM, "--charts", str(TOP / "charts"), "--listen", "127.0.0.1:8080"]
-    PROCESS["folder"] = folder
-    PROCESS["operator"] = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, str(folder), *arguments], env=env, stdout=log, stderr=log)
+    log = (RUN / "log" / f"{account}.log").open("w")
+    process = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, str(folder), *arguments], env=env, stdout=log, stderr=log)
+    STARTED[account] = process, folder
+
+
+def stop(account):
+    """Ends the program of an account, and waits for that."""
+    process, folder = STARTED.pop(account)
+    process.terminate()
+    process.wait(LIMIT)
+    shutil.rmtree(folder)
 
 
 def resource():
@@ -157,7 +189,8 @@ def begin():
     OPS.apply(MONITORS)
     for name in ["userinfodeployments.userinfo.bbs.dev", MONITORS["metadata"]["name"]]:
         OPS.kubectl("wait", "--for", "condition=Established", "crd", name, "--timeout", "60s")
-    start()
+    start(OPS, "user-info-operator", OPERATOR, "run", "--helm", HELM, "--charts", str(TOP / "charts"), "--listen", "127.0.0.1:8080",
+          POD_NAMESPACE=OPS.name)
     eventually(LIMIT, lambda: expect(any(asked()), "no request"))
     KUBELET.start()
 
@@ -187,48 +220,65 @@ def change():
     eventually(LIMIT, settled, every=1)
 
 
+@check("Prometheus finds the instances with the rights of its chart, and uses all of them")
+def prometheus():
+    role = SYSTEM.get("role", "demo-prometheus")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in SYSTEM.get("configmap", "demo-prometheus")["data"].items():
+            pathlib.Path(folder, name).write_text(text)
+        start(SYSTEM, "demo-prometheus", "prometheus", f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
+              "--web.listen-address=127.0.0.1:9090")
+
+        def found():
+            try:
+                with urllib.request.urlopen("http://127.0.0.1:9090/api/v1/targets") as answer:
+                    targets = json.load(answer)["data"]["activeTargets"]
+            except OSError as error:
+                raise Failed(f"Prometheus: {error}") from None
+            pods = {target["labels"]["pod"] for target in targets if target["labels"]["job"] == "bbs-user-info"}
+            expect(pods == set(SYSTEM.pods(instance="demo", component="user-info")), f"targets: {pods}")
+            return pods
+        try:
+            eventually(LIMIT, found)
+            pods = found()
+            expect(not refused(PROMETHEUS), f"denied: {refused(PROMETHEUS)}")
+            idle = rights(role) - exercised(PROMETHEUS)
+            expect(not idle, f"never used: {sorted(idle)}")
+        finally:
+            stop("demo-prometheus")
+    return f"{len(pods)} pods; {len(rights(role))} rights"
+
+
 @check("it is removed, with its releases and its data, and the operator stops")
 def remove():
     SYSTEM.kubectl("delete", "userinfodeployment", "demo", "--timeout", f"{LIMIT}s")
     expect(not releases(), f"releases: {releases()}")
-    PROCESS["operator"].terminate()
-    PROCESS["operator"].wait(LIMIT)
+    stop("user-info-operator")
 
 
 @check("no request was denied")
 def denied():
-    forbidden = sorted({f"{e['verb']} {e['requestURI'].split('?')[0]}" for e in asked()
-                        if e["annotations"].get("authorization.k8s.io/decision") == "forbid"})
-    expect(not forbidden, f"denied: {forbidden}")
+    expect(not refused(), f"denied: {refused()}")
     return f"{sum(1 for _ in asked())} requests"
 
 
 @check("every right was used")
 def used():
-    seen = set()
-    for event in asked():
-        if target := event.get("objectRef"):
-            name = "/".join(filter(None, [target["resource"], target.get("subresource")]))
-            seen.add((target.get("apiGroup", ""), name, event["verb"]))
-            # To apply what is not there is a patch that takes the right to create.
-            if event["verb"] == "patch" and event["responseStatus"].get("code") == 201:
-                seen.add((target.get("apiGroup", ""), name, "create"))
-    idle = rules() - seen - set(ELSEWHERE)
+    idle = rules() - exercised() - set(ELSEWHERE)
     expect(not idle, f"never used: {sorted(idle)}")
     return f"{len(rules())} rights"
 
 
 def diagnose():
-    """The end of the operator's log."""
-    log = RUN / "log" / "operator.log"
-    print(log.read_text()[-3000:] if log.exists() else "the operator has not been started")
+    """The ends of the logs."""
+    for account in ["user-info-operator", "demo-prometheus"]:
+        log = RUN / "log" / f"{account}.log"
+        print(f"{account}: {log.read_text()[-3000:] if log.exists() else 'has not been started'}")
 
 
 if __name__ == "__main__":
     status = run(diagnose)
     KUBELET.stopped.set()
-    if "operator" in PROCESS and PROCESS["operator"].poll() is None:
-        PROCESS["operator"].kill()
-    if "folder" in PROCESS:
-        shutil.rmtree(PROCESS["folder"])
+    for name in list(STARTED):
+        stop(name)
     sys.exit(status)
