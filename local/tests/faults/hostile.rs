@@ -1,5 +1,7 @@
 //! Connections that do what no caller should: they cost bounded memory, are cut off, and others are served meanwhile.
 
+mod frames;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,8 @@ use crate::support::{PATIENCE, check, eventually, get};
 
 /// Most memory that an attack may cost for as long as it lasts, in a debug build.
 const MEMORY: u64 = 64 << 20;
+/// Made-up operations; `USER_INFO_TEST_OPERATIONS` says otherwise.
+const OPERATIONS: usize = 20_000;
 const GET_USER_INFO: &str = "/api.user_info.UserInfo/GetUserInfo";
 
 async fn start(server: &str) -> Instance {
@@ -196,7 +200,7 @@ async fn callers_that_ask_and_do_not_read_hold_no_more_than_their_buffers() {
 
 #[tokio::test]
 async fn made_up_operations_add_no_series_and_no_memory() {
-    const OPERATIONS: usize = 20_000;
+    let operations = std::env::var("USER_INFO_TEST_OPERATIONS").map_or(OPERATIONS, |count| count.parse().expect("a number"));
     let instance = start("").await;
     serves(&instance).await;
     let mut client = grpc(&instance).await;
@@ -213,14 +217,14 @@ async fn made_up_operations_add_no_series_and_no_memory() {
     }
     let series = async || get(instance.http, "/metrics").await.1.lines().count();
     let (before, lines) = (memory(instance.pid()), series().await);
-    for n in 1000..OPERATIONS {
+    for n in 1000..operations {
         served(&mut client, n).await;
     }
     for n in 0..500 {
         assert_eq!(get(instance.http, &format!("/made/up/{n}")).await.0, 404);
     }
     let grown = memory(instance.pid()).saturating_sub(before);
-    println!("{OPERATIONS} operations that do not exist: {} series more, {grown} bytes", series().await - lines);
+    println!("{operations} operations that do not exist: {} series more, {grown} bytes", series().await - lines);
     assert_eq!(series().await, lines);
     assert!(grown < 8 << 20, "{grown} bytes");
 }

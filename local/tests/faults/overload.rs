@@ -12,8 +12,11 @@ use crate::stores::{migrate_and_seed, mysql};
 use crate::support::{check, eventually};
 use crate::system::System;
 
-/// How long each load lasts.
-const LOAD: Duration = Duration::from_secs(5);
+/// How long each load lasts; `USER_INFO_TEST_LOAD_SECONDS` says otherwise.
+fn load() -> Duration {
+    Duration::from_secs(std::env::var("USER_INFO_TEST_LOAD_SECONDS").map_or(5, |seconds| seconds.parse().expect("seconds")))
+}
+
 /// Calls a second that the limiters of both instances let pass together. The machine can do more, also while it is busy.
 const CAPACITY: f64 = 200.0;
 const LIMITED: &str = "429 RATELIMIT";
@@ -48,11 +51,11 @@ fn limited(rate: f64, data: &str) -> String {
 async fn ten_times_the_limit(data: &str, store: &str) {
     let mut system = System::start(&limited(CAPACITY, data)).await;
     system.until_called(100.0).await;
-    let (peak, seconds, _) = measure(&system, LOAD).await;
+    let (peak, seconds, _) = measure(&system, load()).await;
     let peak = peak.of("0") / seconds;
 
     system.change(&limited(CAPACITY * 10.0, data)).await;
-    let (calls, seconds, mean) = measure(&system, LOAD).await;
+    let (calls, seconds, mean) = measure(&system, load()).await;
     let goodput = calls.of("0") / seconds;
     let offered = calls.total() / seconds;
     println!("{store}: {goodput:.0} of {offered:.0} calls a second succeed, {peak:.0} at capacity; {mean:?} each on the server");
@@ -96,7 +99,7 @@ async fn without_a_limiter_ten_times_the_callers_cost_no_more_work_a_call_and_wa
         for (concurrency, best) in [(20, &mut few), (200, &mut many)] {
             system.change(&spec(concurrency)).await;
             let begun = work().await;
-            let (calls, seconds, mean) = measure(&system, LOAD / 2).await;
+            let (calls, seconds, mean) = measure(&system, load() / 2).await;
             let ended = work().await;
             let efficiency = (ended.0 - begun.0) / (ended.1 - begun.1).max(1) as f64;
             println!(
