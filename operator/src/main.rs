@@ -7,9 +7,6 @@ use user_info_operator::args::{Args, Command, EXIT_USAGE};
 use user_info_operator::helm::guard;
 use user_info_operator::{check, crd, run};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
