@@ -10,6 +10,7 @@ from kube import command, condition
 from system import OPERATOR, System, addon
 
 import addons
+import secured
 import shared
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -189,6 +190,7 @@ def bad_image():
     return f"after {took:.1f} s: {said}"
 
 
+secured.define(QUICK)
 addons.define(REGISTRY)
 shared.define(REGISTRY)
 

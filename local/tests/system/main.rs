@@ -3,6 +3,10 @@
 //! The programs are those that `make build` builds. Ports are whatever is free; the table that the program prints says which.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "the services' own tests use more of it")]
+#[path = "../../../services/tests/program/tls/authority.rs"]
+mod authority;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 #[expect(dead_code, reason = "the starter is the conformance tests', which use more of it")]
@@ -22,6 +26,8 @@ mod load;
 mod metrics;
 #[cfg(test)]
 mod prometheus;
+#[cfg(test)]
+mod secured;
 #[cfg(test)]
 #[path = "../../../services/tests/support/mod.rs"]
 mod servers;

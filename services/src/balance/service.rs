@@ -105,12 +105,13 @@ where
 impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
     async fn run(self: Arc<Self>, call: Call<M>) -> Result<T::Reply, Error> {
         let (mut now, mut offers, mut attempts, mut avoid) = (call.received, 0, 0, None);
-        let retries = self.settings.load().retries.clone();
+        let settings = self.settings.load_full();
+        let retries = &settings.retries;
         if retries.enabled {
             self.budget.deposit(retries.budget_percent);
         }
         loop {
-            let (node, hopeless) = self.pick(now, avoid.as_ref()).ok_or(Error::NO_AVAILABLE_NODE)?;
+            let (node, hopeless) = self.pick(&*settings.picker, now, avoid.as_ref()).ok_or(Error::NO_AVAILABLE_NODE)?;
             let failure = match self.attempt(&node, &call, now).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -121,7 +122,7 @@ impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
                 !hopeless && offers < MOST_OFFERS
             } else {
                 attempts += 1;
-                self.may_retry(&retries, &failure.error, attempts, now)
+                self.may_retry(retries, &failure.error, attempts, now)
             };
             if !again || call.deadline.is_some_and(|deadline| deadline <= now) {
                 return Err(failure.error);
@@ -149,12 +150,12 @@ impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
     }
 
     /// The node for the next attempt, and whether no other would be better. Not the one to avoid, if there is another.
-    fn pick(&self, now: Instant, avoid: Option<&Arc<Node<T::Link>>>) -> Option<(Arc<Node<T::Link>>, bool)> {
+    fn pick(&self, picker: &dyn Picker<T::Link>, now: Instant, avoid: Option<&Arc<Node<T::Link>>>) -> Option<(Arc<Node<T::Link>>, bool)> {
         let rotation = self.nodes.rotation(now);
         if rotation.nodes.is_empty() {
             return None;
         }
-        let picked = self.settings.load().picker.pick(&rotation, now, &mut Rng::new());
+        let picked = picker.pick(&rotation, now, &mut Rng::new());
         let picked = match avoid {
             Some(avoid) if Arc::ptr_eq(avoid, &rotation.nodes[picked]) => (picked + 1) % rotation.nodes.len(),
             _ => picked,
