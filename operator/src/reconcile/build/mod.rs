@@ -13,6 +13,7 @@ mod secrets;
 mod service;
 mod service_account;
 mod service_monitor;
+mod volumes;
 
 pub use child::Child;
 pub use config::{ConfigFile, Revision};

@@ -1,12 +1,10 @@
 //! The pods of a component.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, KeyToPath,
-    LocalObjectReference, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
-    TopologySpreadConstraint, Volume, VolumeMount,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, PodSecurityContext, PodSpec, Probe,
+    ResourceRequirements, SeccompProfile, SecurityContext, TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -14,17 +12,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use user_info_api::Duration;
 use user_info_api::crd::{Image, StoreMode, UserInfoDeployment};
 
-use super::{Plan, config_map, secrets};
+use super::volumes::{CONFIG, mounts, volumes};
+use super::{Plan, config_map};
 use crate::names::Component;
 
 /// User and group of the programs, as in the image.
 const USER: i64 = 65_532;
-/// Where the config file is. The whole directory is mounted: a file alone would not follow changes.
-const CONFIG: &str = "/etc/user-info/config";
-/// Where secrets are, as the config file says.
-const SECRETS: &str = "/etc/user-info/secrets";
-/// Where SQLite's file is, as the config file says.
-const DATA: &str = "/var/lib/user-info";
 /// Time on top of drainDelay and shutdownTimeout before a pod is killed, in seconds.
 const GRACE: i64 = 5;
 
@@ -169,55 +162,6 @@ fn probe(plan: &Plan, component: Component, path: &str) -> Probe {
         timeout_seconds: Some(2),
         ..Probe::default()
     }
-}
-
-/// The Secrets that pods read, each with the keys that they read of it.
-fn secret_keys(plan: &Plan, component: Component) -> BTreeMap<String, BTreeSet<String>> {
-    let mut keys: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for secret in secrets::needed(&plan.resource.spec, component, &plan.managed) {
-        keys.entry(secret.name).or_default().insert(secret.key);
-    }
-    keys
-}
-
-/// No key is mounted that is not read: callers of a service with TLS have its authority, not its key. Names of volumes are made from positions: a Secret's name may be longer than a volume's.
-fn volumes(plan: &Plan, component: Component) -> Vec<Volume> {
-    let config = Volume {
-        name: "config".to_owned(),
-        config_map: Some(ConfigMapVolumeSource { name: plan.owner.object(component), ..ConfigMapVolumeSource::default() }),
-        ..Volume::default()
-    };
-    let data = Volume {
-        name: "data".to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("256Mi".to_owned())), ..EmptyDirVolumeSource::default() }),
-        ..Volume::default()
-    };
-    let item = |key: String| KeyToPath { path: key.clone(), key, mode: None };
-    let secrets = secret_keys(plan, component).into_iter().enumerate().map(|(i, (name, keys))| Volume {
-        name: format!("secret-{i}"),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(name),
-            default_mode: Some(0o440),
-            items: Some(keys.into_iter().map(item).collect()),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    });
-    iter::once(config).chain((component == Component::Server).then_some(data)).chain(secrets).collect()
-}
-
-fn mounts(plan: &Plan, component: Component) -> Vec<VolumeMount> {
-    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
-        name: name.to_owned(),
-        mount_path: path.to_owned(),
-        read_only: read_only.then_some(true),
-        ..VolumeMount::default()
-    };
-    let secrets = secret_keys(plan, component).into_keys().enumerate();
-    iter::once(mount("config", CONFIG, true))
-        .chain((component == Component::Server).then(|| mount("data", DATA, false)))
-        .chain(secrets.map(|(i, name)| mount(&format!("secret-{i}"), &format!("{SECRETS}/{name}"), true)))
-        .collect()
 }
 
 /// The constraints of the resource, else pods of one version are spread over nodes as far as that goes.
