@@ -8,6 +8,8 @@ mod duration;
 mod exit;
 #[cfg(feature = "crd")]
 pub mod render;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use duration::Duration;
 pub use exit::Exit;

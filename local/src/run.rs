@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use user_info_api::crd::UserInfoDeploymentSpec;
+use user_info_api::watch::{SETTLE, watch as watch_files};
 
 use crate::agent::Agent;
 use crate::args::{Args, Output};
@@ -24,8 +24,6 @@ use crate::terminal::Terminal;
 
 /// First ports to try.
 const REGISTRY: u16 = 8500;
-/// Editors write a file in several steps; this long after a change it is read.
-const SETTLE: Duration = Duration::from_millis(20);
 /// Without change events the file is read this often; changes of its own that the system missed are published this often.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -74,7 +72,8 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     let page = tokio::spawn(axum::serve(listener(page)?, page::router(state)).with_graceful_shutdown(until(ended)).into_future());
 
     let changed = Arc::new(Notify::new());
-    let watcher = watch_file(&args.file, Arc::clone(&changed));
+    let notify = Arc::clone(&changed);
+    let watcher = watch_files(std::slice::from_ref(&args.file), move || notify.notify_one());
     let sampler = tokio::spawn(supervisor.sampler().run(samples));
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,7 +93,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
                 follow_file(&mut supervisor, terminal);
             }
             Some(edit) = edited.recv() => carry_out(edit, &mut supervisor, terminal),
-            _ = poll.tick() => if watcher.is_none() {
+            _ = poll.tick() => if watcher.is_err() {
                 changed.notify_one();
             },
         }
@@ -216,15 +215,4 @@ impl Signals {
             _ = self.interrupt.recv() => "Ctrl-C",
         }
     }
-}
-
-/// Watches the folder of `file`, since editors put a new file in the old one's place.
-fn watch_file(file: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let notify = move |event: notify::Result<notify::Event>| {
-        if !event.is_ok_and(|e| e.kind.is_access()) {
-            changed.notify_one();
-        }
-    };
-    notify::recommended_watcher(notify).and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w)).ok()
 }

@@ -8,21 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
+use user_info_api::watch::{SETTLE, Watch, watch};
 
 use crate::config;
 use crate::metrics::Register;
 
-/// Editors write a file in several steps; this long after a change it is read.
-pub(crate) const SETTLE: Duration = Duration::from_millis(20);
-
 /// File systems without change events are looked at this often.
-pub(crate) const POLL: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_secs(2);
 
 /// A config file with a part that may change live.
 pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Send + Sync + 'static {
@@ -119,8 +116,7 @@ impl<C: Config> Live<C> {
     /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `apply` is given each new
     /// configuration.
     pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut apply: impl FnMut(&C)) {
-        let changed = Arc::new(Notify::new());
-        let _watcher = watch(path, Arc::clone(&changed));
+        let changes = Changes::of(&[path.to_owned()]);
         let mut seen = None;
         loop {
             let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("{}: cannot be read: {e}", path.display()));
@@ -134,9 +130,7 @@ impl<C: Config> Live<C> {
                 }
                 seen = Some(text);
             }
-            if tokio::time::timeout(POLL, changed.notified()).await.is_ok() {
-                tokio::time::sleep(SETTLE).await;
-            }
+            changes.next().await;
         }
     }
 
@@ -166,20 +160,28 @@ impl<C: Config> Live<C> {
     }
 }
 
-/// Watches the folder of `path`, since editors and the kubelet put a new file in the old one's place.
-pub(crate) fn watch(path: &Path, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let notify = move |event: notify::Result<notify::Event>| {
-        if !event.is_ok_and(|e| e.kind.is_access()) {
-            changed.notify_one();
+/// Changes of files.
+pub(crate) struct Changes {
+    changed: Arc<Notify>,
+    _watch: Option<Watch>,
+}
+
+impl Changes {
+    /// Begins to watch `files`.
+    pub(crate) fn of(files: &[PathBuf]) -> Self {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        let watch = watch(files, move || notify.notify_one())
+            .inspect_err(|error| tracing::warn!(%error, ?files, "no change events for these files; they are read every {POLL:?}"));
+        Self { changed, _watch: watch.ok() }
+    }
+
+    /// Waits until the files may have changed, at most [`POLL`].
+    pub(crate) async fn next(&self) {
+        if tokio::time::timeout(POLL, self.changed.notified()).await.is_ok() {
+            tokio::time::sleep(SETTLE).await;
         }
-    };
-    let watcher = notify::recommended_watcher(notify).and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w));
-    watcher
-        .inspect_err(
-            |error| tracing::warn!(%error, file = %path.display(), "no change events for this file; it is read every {POLL:?} instead"),
-        )
-        .ok()
+    }
 }
 
 #[cfg(test)]

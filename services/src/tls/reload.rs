@@ -1,16 +1,14 @@
 //! Follows the files.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
 
 use super::{TlsError, TlsMetrics};
-use crate::reload::{POLL, SETTLE, watch};
+use crate::reload::Changes;
 
 /// What the files hold at one time.
 pub(super) struct Loaded<C> {
@@ -58,10 +56,7 @@ impl<C> Reloading<C> {
 
     /// Follows the files for ever.
     pub(super) async fn follow(&self) {
-        let changed = Arc::new(Notify::new());
-        let folders: BTreeSet<_> = self.files.iter().map(|file| file.parent().map(Path::to_owned)).collect();
-        let one_of = |folder: &Option<PathBuf>| self.files.iter().find(|file| file.parent() == folder.as_deref());
-        let _watchers: Vec<_> = folders.iter().filter_map(one_of).map(|file| watch(file, Arc::clone(&changed))).collect();
+        let changes = Changes::of(&self.files);
         let mut seen = self.first.clone();
         loop {
             let now = contents(&self.files);
@@ -69,9 +64,7 @@ impl<C> Reloading<C> {
                 self.reload();
                 seen = now;
             }
-            if tokio::time::timeout(POLL, changed.notified()).await.is_ok() {
-                tokio::time::sleep(SETTLE).await;
-            }
+            changes.next().await;
         }
     }
 
