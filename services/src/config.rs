@@ -9,6 +9,9 @@ use user_info_api::config::{Check, Violation};
 /// Exit code of a program whose configuration cannot be used.
 pub const EXIT_CONFIG: u8 = Exit::Usage.code();
 
+/// Exit code of a program that lacks something it needs, such as a port.
+pub const EXIT_UNAVAILABLE: u8 = Exit::Unavailable.code();
+
 /// A config file that cannot be used: the file, the place in it, and what is allowed there.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

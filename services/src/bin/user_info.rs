@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use user_info_api::config::UserInfoConfig;
-use user_info_services::config::EXIT_CONFIG;
+use user_info_services::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use user_info_services::server::{Args, Command};
 use user_info_services::{config, data, server, signals, telemetry};
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let log = telemetry::init(config.log_format, config.live.log.level);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(server::EXIT_UNAVAILABLE, &error),
+        Err(error) => return fail(EXIT_UNAVAILABLE, &error),
     };
     let outcome = runtime.block_on(async {
         match args.command {
@@ -58,7 +58,7 @@ async fn serve(args: &Args, config: UserInfoConfig) -> Result<(), Failure> {
 }
 
 async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> Result<(), Failure> {
-    let failed = |is_config: bool, error: String| (if is_config { EXIT_CONFIG } else { server::EXIT_UNAVAILABLE }, error);
+    let failed = |is_config: bool, error: String| (if is_config { EXIT_CONFIG } else { EXIT_UNAVAILABLE }, error);
     let done = match command {
         Command::Check => format!("{}: ok", path.display()),
         Command::Migrate => match data::migrate(&config.users).await {

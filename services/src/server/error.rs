@@ -1,16 +1,11 @@
 //! Why `user_info` cannot start.
 
-use user_info_api::Exit;
-
-use super::listener::BindError;
-use super::registration::RegistrationError;
-use crate::config::EXIT_CONFIG;
+use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::data::ConnectError;
 use crate::middleware::spans::SpanError;
+use crate::process::BindError;
+use crate::process::registration::RegistrationError;
 use crate::tls::TlsError;
-
-/// Exit code of a program that lacks something it needs, such as a port.
-pub const EXIT_UNAVAILABLE: u8 = Exit::Unavailable.code();
 
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,9 @@ use percent_encoding::percent_decode_str;
 use tower::{Service, ServiceExt};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use super::{admin, openapi};
+use super::openapi;
 use crate::error::reason;
+use crate::process::admin;
 use crate::protojson::Reply;
 use crate::{Call, Error, Kind};
 

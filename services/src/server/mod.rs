@@ -1,7 +1,6 @@
 //! `user_info`: listeners, workers, admin endpoints, and the order in which they start and stop.
 
 mod acceptor;
-pub mod admin;
 mod args;
 mod connection;
 mod descriptors;
@@ -12,8 +11,6 @@ pub mod http;
 mod listener;
 pub mod openapi;
 mod prompt;
-pub mod readiness;
-pub mod registration;
 mod worker;
 
 use std::path::Path;
@@ -32,14 +29,11 @@ use user_info_proto::GET_USER_INFO;
 use user_info_proto::user_info_server::UserInfoServer;
 
 pub use args::{Args, Command};
-pub use error::{EXIT_UNAVAILABLE, StartError};
+pub use error::StartError;
 pub use handler::handler;
-pub use listener::{BindError, Listeners, bind};
+pub use listener::Listeners;
 
 use self::acceptor::Acceptor;
-use self::admin::Admin;
-use self::readiness::{Part, Readiness};
-use self::registration::{Registration, RegistrationError};
 use self::worker::{Services, Worker};
 use crate::data::{ConnectError, Data, DataMetrics};
 use crate::metrics::Register;
@@ -51,6 +45,9 @@ use crate::middleware::metrics::{CallMetrics, MetricsLayer};
 use crate::middleware::rate_limit::{CpuMeter, RateLimitLayer};
 use crate::middleware::recovery::RecoveryLayer;
 use crate::middleware::spans::{self, SpanLayer};
+use crate::process::admin::{self, Admin};
+use crate::process::readiness::{Part, Readiness};
+use crate::process::registration::{Registration, RegistrationError};
 use crate::registry::host::advertised;
 use crate::registry::{Agent, Instance, RegistrarMetrics};
 use crate::reload::{self, Live};

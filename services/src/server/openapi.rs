@@ -151,8 +151,8 @@ mod tests {
     use user_info_proto::{GetUserInfoReply, User};
 
     use super::*;
+    use crate::process::readiness::{Part, Report};
     use crate::protojson::Reply;
-    use crate::server::readiness::{Part, Report};
 
     #[test]
     fn every_body_has_the_keys_of_its_schema() {

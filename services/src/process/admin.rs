@@ -69,11 +69,11 @@ async fn config(State(admin): State<Admin>) -> Response {
 }
 
 /// 404 as JSON, where Kratos answers plain text.
-pub(super) fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     Error::new(404, crate::error::reason::NOT_FOUND, "no such path")
 }
 
 /// 405 as JSON, where Kratos answers 404.
-pub(super) async fn method_not_allowed() -> Error {
+pub(crate) async fn method_not_allowed() -> Error {
     Error::new(405, crate::error::reason::METHOD_NOT_ALLOWED, "this path does not take this method")
 }
