@@ -222,13 +222,10 @@ async fn told(resource: &UserInfoDeployment, done: Done, record: &mut Record, co
             again = pace::sooner(again, pause);
         }
     }
-    // What is no longer wanted goes when nobody uses it any more.
-    if let Some(surplus) = provision.as_ref().map(|provision| &provision.surplus).filter(|surplus| !surplus.is_empty())
-        && plan.is_some()
-        && failure.is_none()
-        && view.services_settled()
-    {
-        again = pace::sooner(again, provision::remove::releases(&owner, surplus, record, context).await?);
+    let unused = plan.is_some() && failure.is_none() && view.services_settled();
+    let surplus = provision.as_ref().filter(|_| !resource.spec.operation.paused).map(|provision| provision.removable(unused));
+    if let Some(surplus) = surplus.filter(|surplus| !surplus.is_empty()) {
+        again = pace::sooner(again, provision::remove::releases(&owner, &surplus, record, context).await?);
     }
     let status = status::status(&view);
     report::write(resource, &status, context).await?;

@@ -104,6 +104,13 @@ pub struct Provision {
     pub again: Option<Duration>,
 }
 
+impl Provision {
+    /// What may be removed: what the services called only once they do not use it any more, what only looks at them at any time.
+    pub fn removable(&self, unused: bool) -> Vec<Addon> {
+        self.surplus.iter().copied().filter(|addon| unused || !addon.serves_calls()).collect()
+    }
+}
+
 /// Begins what is to be done about each release, unless the resource is paused, and says how far they are.
 pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &mut Record, context: &Context) -> Result<Provision, Error> {
     let owner = Owner::of(&resource.metadata);
@@ -162,6 +169,13 @@ async fn ended(resource: &UserInfoDeployment, owner: &Owner, addon: Addon, memor
 pub(super) mod tests {
     use super::*;
     use user_info_api::crd::{AddonMode, AddonPhase};
+
+    #[test]
+    fn only_what_served_calls_waits_until_nobody_uses_it() {
+        let provision = Provision { surplus: vec![Addon::Grafana, Addon::Prometheus, Addon::Consul, Addon::Redis], ..Provision::default() };
+        assert_eq!(provision.removable(false), [Addon::Grafana, Addon::Prometheus]);
+        assert_eq!(provision.removable(true), provision.surplus);
+    }
 
     /// An addon in a phase.
     pub(in crate::reconcile) fn progressed(addon: Addon, phase: AddonPhase, complaint: Option<Complaint>) -> Progressed {

@@ -250,6 +250,24 @@ async fn a_release_that_is_no_longer_wanted_goes_when_nobody_uses_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
+async fn what_only_looks_at_the_services_goes_whether_or_not_they_are_well() {
+    let place = Place::new().await;
+    let operator = place.operator();
+    let addons = |mode: &str| json!({"replicas": 2, "addons": {"prometheus": {"mode": mode}, "grafana": {"mode": mode}}});
+    place.apply(addons("Managed")).await.expect("taken");
+    deployed(&place, "demo-prometheus", 1).await;
+    deployed(&place, "demo-grafana", 1).await;
+    // Without a node no pod of the services ever gets ready.
+    place.reason("Ready", "InstancesNotReady").await;
+    place.apply(addons("Disabled")).await.expect("taken");
+    for release in ["demo-prometheus", "demo-grafana"] {
+        eventually("its end", async || newest(&place, release).await.is_none().then_some(())).await;
+    }
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
 async fn at_the_end_every_release_is_removed_and_nothing_is_left() {
     let place = Place::new().await;
     let operator = place.operator();
