@@ -1,5 +1,6 @@
 //! A running `user-info-local`.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub(crate) struct System {
     child: Child,
     /// Holds the file, and whatever else a test puts there.
     pub(crate) dir: TempDir,
-    lines: Arc<Mutex<Vec<Value>>>,
+    printed: Arc<Mutex<Printed>>,
     seen: usize,
     table: Vec<Process>,
 }
@@ -85,15 +86,15 @@ impl System {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (stdout, sink) = (child.stdout.take().expect("piped"), Arc::clone(&lines));
+        let printed = Arc::new(Mutex::new(Printed::default()));
+        let (stdout, sink) = (child.stdout.take().expect("piped"), Arc::clone(&printed));
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON: {e}: {line}"));
                 sink.lock().expect("no panic").push(value);
             }
         });
-        Self { child, dir, lines, seen: 0, table: Vec::new() }
+        Self { child, dir, printed, seen: 0, table: Vec::new() }
     }
 
     /// Waits for the table.
@@ -104,11 +105,11 @@ impl System {
 
     /// The next `event` that has not been waited for yet.
     pub(crate) async fn event(&mut self, event: &str) -> Value {
-        let (lines, seen) = (Arc::clone(&self.lines), self.seen);
+        let (printed, seen) = (Arc::clone(&self.printed), self.seen);
         let (at, value) = eventually(&format!("the event {event:?}"), async || {
-            let lines = lines.lock().expect("no panic");
-            let found = lines.iter().enumerate().skip(seen).find(|(_, line)| line["event"] == event);
-            found.map(|(at, line)| (at, line.clone())).ok_or_else(|| shown(&lines))
+            let printed = printed.lock().expect("no panic");
+            let found = printed.numbered().skip_while(|(at, _)| *at < seen).find(|(_, line)| line["event"] == event);
+            found.map(|(at, line)| (at, line.clone())).ok_or_else(|| printed.last())
         })
         .await;
         self.seen = at + 1;
@@ -122,8 +123,8 @@ impl System {
 
     /// The lines of the services' logs that hold `text`, so far.
     pub(crate) fn logged(&self, text: &str) -> Vec<String> {
-        let lines = self.lines.lock().expect("no panic");
-        let messages = lines.iter().filter(|line| line["event"] == "log").filter_map(|line| line["message"].as_str());
+        let printed = self.printed.lock().expect("no panic");
+        let messages = printed.lines.iter().filter(|line| line["event"] == "log").filter_map(|line| line["message"].as_str());
         messages.filter(|message| message.contains(text)).map(str::to_owned).collect()
     }
 
@@ -210,10 +211,35 @@ impl System {
     }
 }
 
-/// The last lines, for a failure's message.
-fn shown(lines: &[Value]) -> String {
-    let last = lines.iter().skip(lines.len().saturating_sub(30));
-    last.map(|line| format!("\n  {line}")).collect()
+/// The newest lines of what the program printed.
+#[derive(Default)]
+struct Printed {
+    lines: VecDeque<Value>,
+    /// How many lines came before those.
+    forgotten: usize,
+}
+
+impl Printed {
+    /// So many are kept, so that hours of `make soak` do not fill the memory.
+    const KEPT: usize = 20_000;
+
+    fn push(&mut self, line: Value) {
+        if self.lines.len() == Self::KEPT {
+            self.lines.pop_front();
+            self.forgotten += 1;
+        }
+        self.lines.push_back(line);
+    }
+
+    /// The lines, each with how many came before it.
+    fn numbered(&self) -> impl Iterator<Item = (usize, &Value)> {
+        (self.forgotten..).zip(&self.lines)
+    }
+
+    /// The last lines, for a failure's message.
+    fn last(&self) -> String {
+        self.lines.iter().skip(self.lines.len().saturating_sub(30)).map(|line| format!("\n  {line}")).collect()
+    }
 }
 
 impl Drop for System {
@@ -221,7 +247,7 @@ impl Drop for System {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the last lines of user-info-local:{}", shown(&self.lines.lock().expect("no panic")));
+            eprintln!("the last lines of user-info-local:{}", self.printed.lock().expect("no panic").last());
         }
     }
 }
