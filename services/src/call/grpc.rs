@@ -10,7 +10,7 @@ use tonic::{Extensions, Request};
 use super::{Call, Kind};
 
 /// Header in which a caller says how long it waits.
-const GRPC_TIMEOUT: &str = "grpc-timeout";
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 impl<M> Call<M> {
     /// The call that a gRPC request makes, received now: its message, its headers, and the deadline that `grpc-timeout` asks for.
@@ -40,7 +40,7 @@ impl<M> Call<M> {
     {
         let mut headers = self.metadata.clone();
         if let Some(deadline) = self.deadline {
-            headers.insert(HeaderName::from_static(GRPC_TIMEOUT), rounded_up(deadline.saturating_duration_since(now)));
+            headers.insert(GRPC_TIMEOUT, rounded_up(deadline.saturating_duration_since(now)));
         }
         Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), self.message.clone())
     }
@@ -49,8 +49,19 @@ impl<M> Call<M> {
 /// A timeout as gRPC writes it. In milliseconds most calls have the same, and HPACK sends one byte for what it knows.
 fn rounded_up(timeout: Duration) -> HeaderValue {
     // The standard allows eight digits.
-    let milliseconds = timeout.as_micros().div_ceil(1000).min(99_999_999);
-    HeaderValue::try_from(format!("{milliseconds}m")).unwrap_or(HeaderValue::from_static("1m"))
+    let mut rest = timeout.as_micros().div_ceil(1000).min(99_999_999) as u32;
+    // Without the formatting machinery, since every call of a client has one.
+    let mut text = *b"00000000m";
+    let mut first = text.len() - 1;
+    loop {
+        first -= 1;
+        text[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    HeaderValue::from_bytes(&text[first..]).unwrap_or(HeaderValue::from_static("1m"))
 }
 
 /// How long the caller waits, unless it does not say so or says it wrongly.
@@ -83,7 +94,7 @@ mod tests {
         let told = |call: &Call<i32>, after| {
             let request = call.to_grpc(call.received + Duration::from_micros(after));
             assert_eq!(request.get_ref(), &42);
-            request.metadata().get(GRPC_TIMEOUT).map(|value| value.to_str().expect("text").to_owned())
+            request.metadata().get(GRPC_TIMEOUT.as_str()).map(|value| value.to_str().expect("text").to_owned())
         };
         assert_eq!(told(&call, 0), None);
         call.deadline = Some(call.received + Duration::from_secs(1));
@@ -99,7 +110,7 @@ mod tests {
     fn reads_grpc_timeouts() {
         let read = |text: &str| {
             let mut metadata = HeaderMap::new();
-            metadata.insert(GRPC_TIMEOUT, text.parse().expect("a header's value"));
+            metadata.insert("grpc-timeout", text.parse().expect("a header's value"));
             timeout(&metadata).map(|d| d.as_nanos())
         };
         for (text, nanos) in [("1H", 3_600_000_000_000), ("2S", 2_000_000_000), ("100m", 100_000_000), ("5u", 5_000), ("7n", 7), ("0m", 0)]

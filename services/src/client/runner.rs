@@ -30,9 +30,10 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(1);
 pub fn call(user_id: i64, timeout: Duration, sampled: bool) -> Call<GetUserInfoRequest> {
     let mut call = Call::new(Kind::Grpc, GET_USER_INFO, GetUserInfoRequest { user_id });
     call.deadline = Some(call.received + timeout);
-    call.metadata = HeaderMap::with_capacity(2);
+    // Room for what gRPC adds, so that the copy of each attempt need not grow.
+    call.metadata = HeaderMap::with_capacity(6);
     call.metadata.insert(CALLER, HeaderValue::from_static(UserClientConfig::SERVICE_NAME));
-    call.metadata.insert(HeaderName::from_static(TRACEPARENT), TraceContext::root(sampled).header());
+    call.metadata.insert(TRACEPARENT, TraceContext::root(sampled).header());
     call
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Header that carries the context.
-pub const TRACEPARENT: &str = "traceparent";
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One call's place in a trace.
 ///
@@ -60,15 +60,15 @@ impl TraceContext {
     /// Without the formatting machinery, since every call of a client has one.
     fn text(&self) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        let digits = |text: &mut [u8], mut number: u128| {
-            for digit in text.iter_mut().rev() {
-                *digit = b"0123456789abcdef"[(number & 15) as usize];
-                number >>= 4;
+        let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 15)];
+        let digits = |text: &mut [u8], bytes: &[u8]| {
+            for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+                pair.copy_from_slice(&[digit(byte >> 4), digit(*byte)]);
             }
         };
-        digits(&mut text[3..35], self.trace_id);
-        digits(&mut text[36..52], self.span_id.into());
-        digits(&mut text[53..], self.sampled.into());
+        digits(&mut text[3..35], &self.trace_id.to_be_bytes());
+        digits(&mut text[36..52], &self.span_id.to_be_bytes());
+        digits(&mut text[53..], &[u8::from(self.sampled)]);
         text
     }
 }
