@@ -11,6 +11,8 @@ SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/clu
 	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
+# Built together, so that what they share is built once with the same features.
+RELEASED := -p user-info-services -p user-info-operator -p user-info-bench
 
 help: ## lists these words
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +90,7 @@ test-many: export TESTS := many:: --nocapture
 test-many: export CONTROLLER_MANAGER_OPTIONS := --kube-api-qps=200 --kube-api-burst=400
 test-many: export USER_INFO_TEST_OPERATOR := $(abspath $(TARGET))/release/user-info-operator
 test-many: ## a thousand resources, on a machine that does nothing else: time and memory of the operator as it is shipped
-	cargo build $(LOCKED) --release --bins -p user-info-operator
+	cargo build $(LOCKED) --release --bins $(RELEASED)
 	$(MAKE) --no-print-directory test-cluster
 
 generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code
@@ -112,14 +114,16 @@ images: ## packs the container images into target/images, without Docker
 	hack/images/pack --out $(TARGET)/images $(TARGET)/release
 
 bench: setup ## measures the services against a bare tonic handler and plain pooled reads; docs/performance.md explains the tables
-	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-bench
+	cargo build $(LOCKED) --release --bins $(RELEASED)
 	bench/run
 	bench/syscalls
+	bench/footprint
+	bench/workers
 	bench/scenarios
 	bench/instructions
 
 bench-check: ## fails if a call takes more than 5 % more instructions than bench/instructions.json says
-	cargo build $(LOCKED) --release --bins -p user-info-services -p user-info-bench
+	cargo build $(LOCKED) --release --bins $(RELEASED)
 	bench/instructions --check
 
 e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)

@@ -1,13 +1,15 @@
 """What the measuring programs share: where things are, and how a server is started and called."""
-import json, os, pathlib, socket, struct, subprocess, sys, time
+import json, os, pathlib, shutil, socket, struct, subprocess, sys, time, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CALL = "/api.user_info.UserInfo/GetUserInfo"
 SERVER, LOAD = "0", "1"
 CONNECTIONS, STREAMS = 8, 16
+# Connections of HTTP/1.1, each with one call at a time.
+HTTP_CONNECTIONS = 32
 # Processes that make gRPC calls.
-PROCESSES = 4
+PROCESSES = 8
 # Users that there are in the databases.
 IDS = 4096
 
@@ -36,15 +38,38 @@ def wait_for(what, holds, seconds=30):
     sys.exit(f"bench: {what} did not come up in {seconds} s")
 
 
+def cpu_ns(pid):
+    """CPU time of a process so far; it does not depend on how busy the machine is."""
+    return sum(int(task.joinpath("schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def rss_mb(pid):
+    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS")) / 1024
+
+
+def need(*programs):
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        sys.exit(f"bench: {', '.join(missing)} not found: make setup")
+
+
 def answers(port):
     with socket.create_connection(("127.0.0.1", port), 1):
         return True
 
 
-def config(folder, grpc, http, users, views):
-    file = folder / f"user_info-{grpc}.yaml"
+def replies(port):
+    """Whether the HTTP server answers a call."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/user_info/1", timeout=1) as reply:
+        return reply.status == 200
+
+
+def config(folder, grpc, http, users, views, workers=1):
+    # In a folder of its own, as in a pod: what the load writes beside it would wake the server's watch of the folder.
+    file = folder / "config" / f"user_info-{grpc}.yaml"
+    file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({
-        "server": {"grpc": {"listen": f"127.0.0.1:{grpc}"}, "http": {"listen": f"127.0.0.1:{http}"}, "workers": 1, "drainDelay": "0s"},
+        "server": {"grpc": {"listen": f"127.0.0.1:{grpc}"}, "http": {"listen": f"127.0.0.1:{http}"}, "workers": workers, "drainDelay": "0s"},
         "users": users, "views": views, "live": {"rateLimiter": {"requestsPerSecond": 10_000_000, "burst": 1_000_000}}}))
     return ["--config", file]
 
@@ -88,20 +113,20 @@ class Stores:
             process.wait()
 
 
-def command(variant, folder, stores, grpc, http):
+def command(variant, folder, stores, grpc, http, workers=1):
     mysql = {"mysql": {"address": f"127.0.0.1:{stores.mysql}"}}
     redis = {"redis": {"address": f"127.0.0.1:{stores.redis}"}}
     return {
         "bare": lambda: [TARGET / "bare", f"127.0.0.1:{grpc}"],
-        "memory": lambda: [TARGET / "user_info", *config(folder, grpc, http, {"memory": True}, {"memory": True})],
-        "full": lambda: [TARGET / "user_info", *config(folder, grpc, http, mysql, redis)],
+        "memory": lambda: [TARGET / "user_info", *config(folder, grpc, http, {"memory": True}, {"memory": True}, workers)],
+        "full": lambda: [TARGET / "user_info", *config(folder, grpc, http, mysql, redis, workers)],
         "pooled": lambda: [TARGET / "pooled", f"127.0.0.1:{grpc}", f"127.0.0.1:{http}", f"mysql://root@127.0.0.1:{stores.mysql}/demo_a",
                            f"redis://127.0.0.1:{stores.redis}/"],
     }[variant]()
 
 
-def load_grpc(folder, port, rate, seconds, ids, headers=()):
-    """Latencies in us of all calls, from four h2load processes, each for one user and with its share of the connections and the rate."""
+def load_grpc(folder, port, rate, seconds, ids, headers=(), connections=CONNECTIONS):
+    """Latencies in us of all calls, from several h2load processes, each for one user and with its share of the connections and the rate."""
     users = [ids * n // PROCESSES + 1 for n in range(PROCESSES)]
     running = []
     for n, user in enumerate(users):
@@ -110,7 +135,7 @@ def load_grpc(folder, port, rate, seconds, ids, headers=()):
             data.write_bytes(message(user))
         log.unlink(missing_ok=True)
         running.append((log, pinned(
-            LOAD, "h2load", "-c", CONNECTIONS // PROCESSES, "-m", STREAMS, "-D", seconds, *pace(rate), "-d", data, f"--log-file={log}",
+            LOAD, "h2load", "-c", connections // PROCESSES, "-m", STREAMS, "-D", seconds, *pace(rate, connections), "-d", data, f"--log-file={log}",
             "-H", "content-type: application/grpc", "-H", "te: trailers", *(part for header in headers for part in ("-H", header)),
             f"http://127.0.0.1:{port}{CALL}")))
     return [latency for log, process in running for latency in latencies(log, process, seconds)]
@@ -121,12 +146,12 @@ def load_http(folder, port, rate, seconds, ids):
     log, uris = folder / "log-http", folder / "uris"
     uris.write_text("".join(f"http://127.0.0.1:{port}/user_info/{user}\n" for user in range(1, ids + 1)))
     log.unlink(missing_ok=True)
-    process = pinned(LOAD, "h2load", "--h1", "-c", CONNECTIONS, "-m", 1, "-D", seconds, *pace(rate), "-i", uris, f"--log-file={log}")
+    process = pinned(LOAD, "h2load", "--h1", "-c", HTTP_CONNECTIONS, "-m", 1, "-D", seconds, *pace(rate, HTTP_CONNECTIONS), "-i", uris, f"--log-file={log}")
     return latencies(log, process, seconds)
 
 
-def pace(rate):
-    return ["--rps", f"{rate / CONNECTIONS:.2f}"] if rate else []
+def pace(rate, connections):
+    return ["--rps", f"{rate / connections:.2f}"] if rate else []
 
 
 def latencies(log, process, seconds):
