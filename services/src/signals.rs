@@ -1,11 +1,18 @@
 //! When a program is to stop.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use user_info_api::Exit;
 
+use crate::telemetry;
+
 /// Exit code of a program that was told twice to stop.
 const EXIT_AT_ONCE: i32 = Exit::Interrupted as i32;
+
+/// How long its last lines may take to be written then.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Completes when the program is told to stop, and says by what.
 ///
@@ -34,6 +41,7 @@ pub async fn stop(with_stdin: bool) -> std::io::Result<&'static str> {
     tokio::spawn(async move {
         if let Some(again) = told.recv().await {
             tracing::warn!(signal = again, "told to stop again: ending at once");
+            telemetry::flush(LAST_WORDS);
             std::process::exit(EXIT_AT_ONCE);
         }
     });

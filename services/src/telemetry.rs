@@ -3,52 +3,72 @@
 //! A thread of its own writes the lines. Whoever reads them may stand still, and standard error, a pipe, then takes no more; calls go on all
 //! the same, and lines that nobody takes are dropped and counted.
 
+mod lines;
+
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, Opts};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 use user_info_api::config::{LogFormat, LogLevel};
 
+use self::lines::Lines;
 use crate::metrics::Register;
 
-/// Most lines that wait to be written; some 2 MB.
-const WAITING: usize = 8192;
-
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
-static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
-
-/// Writes, when it is dropped, the lines that still wait; for a second at most.
-#[must_use = "lines that wait when it is dropped are the last to be written"]
-#[derive(Debug)]
-pub struct LogGuard {
-    _worker: Option<WorkerGuard>,
-}
+static LOG: OnceLock<Lines> = OnceLock::new();
+static REPORTS: OnceLock<Lines> = OnceLock::new();
 
 /// Starts logging to standard error. Later calls have no effect.
-pub fn init(format: LogFormat, level: LogLevel) -> LogGuard {
+///
+/// # Errors
+/// If the system has no thread left.
+pub fn init(format: LogFormat, level: LogLevel) -> std::io::Result<()> {
     let (filter, handle) = reload::Layer::new(filter(level));
     if LEVEL.set(handle).is_err() {
-        return LogGuard { _worker: None };
+        return Ok(());
     }
-    let writer = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log");
-    let (writer, worker) = writer.finish(std::io::stderr());
-    DROPPED.get_or_init(|| writer.error_counter());
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
+    // A file of its own: a thread that writes to `std::io::stderr` and is stuck holds its lock.
+    let lines = Lines::to("log", File::from(std::io::stderr().as_fd().try_clone_to_owned()?))?;
+    let writer = LOG.get_or_init(|| lines);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| writer.clone()).with_target(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(colours()).boxed(),
     };
     Registry::default().with(filter).with(lines).init();
     log_panics();
-    LogGuard { _worker: Some(worker) }
+    Ok(())
+}
+
+/// Writes a line to standard output, by a thread of its own as the log.
+pub(crate) fn report(line: &str) {
+    let begin = || Lines::to("reports", File::from(std::io::stdout().as_fd().try_clone_to_owned()?));
+    let lines = match REPORTS.get() {
+        Some(lines) => lines,
+        None => match begin() {
+            Ok(lines) => REPORTS.get_or_init(|| lines),
+            Err(error) => return tracing::warn!(%error, "no thread for the lines on standard output"),
+        },
+    };
+    lines.put(format!("{line}\n").into_bytes());
+}
+
+/// Waits until all lines of log and reports are written, for `limit` at most: to be called before the program ends.
+pub fn flush(limit: Duration) {
+    let begun = Instant::now();
+    for lines in [&LOG, &REPORTS].into_iter().filter_map(OnceLock::get) {
+        lines.flush(limit.saturating_sub(begun.elapsed()));
+    }
 }
 
 /// Counts the log lines that nobody took.
@@ -64,7 +84,7 @@ impl LogMetrics {
     /// # Errors
     /// If the registry has a metric of this name already.
     pub fn register(registry: &dyn Register, prefix: &str) -> prometheus::Result<()> {
-        let help = "Log lines dropped, since whoever reads standard error did not keep up.";
+        let help = "Log lines dropped, since whoever reads standard error did not keep up, or the disk is full.";
         let opts = Opts::new(format!("{prefix}_log_lines_dropped_total"), help);
         let desc = Desc::new(opts.fq_name(), help.to_owned(), Vec::new(), HashMap::new())?;
         registry.register(Box::new(Self { desc, opts }))
@@ -77,9 +97,9 @@ impl Collector for LogMetrics {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+        let dropped = LOG.get().map_or(0, Lines::dropped);
         let Ok(counter) = IntCounter::with_opts(self.opts.clone()) else { return Vec::new() };
-        counter.inc_by(dropped.try_into().unwrap_or(u64::MAX));
+        counter.inc_by(dropped);
         counter.collect()
     }
 }

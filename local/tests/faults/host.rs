@@ -3,7 +3,7 @@
 mod network;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{PipeReader, PipeWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -69,6 +69,31 @@ async fn a_log_that_nobody_reads_costs_lines_and_no_call() {
     assert!(grown < 16 << 20, "{grown} bytes");
     signal(instance.pid(), Signal::TERM);
     eventually("it ends", async || check(memory(instance.pid()) == 0, "it runs")).await;
+}
+
+/// The writing end of a pipe that is full; it stays so as long as the reading end is kept.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("ours");
+    while (&writer).write(&[0; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("ours");
+    (reader, writer)
+}
+
+#[tokio::test]
+async fn a_client_whose_output_nobody_reads_calls_on() {
+    let instance = Instance::start("drainDelay: 0s", IN_MEMORY).await;
+    let (_reader, output) = full_pipe();
+    let errors = output.try_clone().expect("a descriptor");
+    let caller = Caller::start_as(&[instance.grpc], "requestsPerSecond: 200", |program| program.stdout(output).stderr(errors)).await;
+    let begun = Instant::now();
+    eventually("calls after several lines", async || {
+        let calls = Metrics::of(caller.metrics).await.client_codes().of("0");
+        check(calls > 400.0 && begun.elapsed().as_secs() > 2, calls)
+    })
+    .await;
+    signal(caller.pid(), Signal::TERM);
+    eventually("it ends", async || check(memory(caller.pid()) == 0, "it runs")).await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Instance {
 
 /// A running `user_client`, killed when dropped.
 pub(crate) struct Caller {
-    _process: Process,
+    process: Process,
     /// Where it shows its metrics.
     pub(crate) metrics: SocketAddr,
     _dir: TempDir,
@@ -71,6 +71,11 @@ pub(crate) struct Caller {
 impl Caller {
     /// Starts the program with these instances and live settings, and waits until it shows its metrics.
     pub(crate) async fn start(instances: &[SocketAddr], live: &str) -> Self {
+        Self::start_as(instances, live, |program| program).await
+    }
+
+    /// The same, with the command as `amend` leaves it.
+    pub(crate) async fn start_as(instances: &[SocketAddr], live: &str, amend: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = dir.path().join("user_client.yaml");
@@ -78,8 +83,14 @@ impl Caller {
         let text = format!("discovery: {{addresses: [{}]}}\nadmin: {{listen: '{metrics}'}}\nlive: {{{live}}}\n", addresses.join(", "));
         std::fs::write(&config, text).expect("written");
         let mut program = Command::new(program("user_client"));
-        let caller = Self { _process: Process::start(program.arg("--config").arg(&config)), metrics, _dir: dir };
+        program.arg("--config").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let caller = Self { process: Process::start_aloud(amend(&mut program)), metrics, _dir: dir };
         eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await.ok_or("no answer")).await;
         caller
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 }

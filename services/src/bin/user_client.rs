@@ -1,6 +1,7 @@
 //! Calls the user-info service over and over, and says how it goes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use user_info_api::config::{LogLevel, UserClientConfig};
@@ -10,6 +11,9 @@ use user_info_services::{signals, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long the last lines may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
@@ -28,7 +32,9 @@ fn main() -> ExitCode {
     };
     // One call says all it has to say on standard output.
     let level = if options.once { LogLevel::Error } else { config.live.log.level };
-    let log = telemetry::init(config.log_format, level);
+    if let Err(error) = telemetry::init(config.log_format, level) {
+        return fail(&error.into());
+    }
     // All calls run on one thread: for tiny messages that is cheaper than handing them from thread to thread.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -36,7 +42,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(start(&options, config));
     // What led to the end stands before it.
-    drop(log);
+    telemetry::flush(LAST_WORDS);
     match outcome {
         Ok(code) => code,
         Err(error) => fail(&error),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use user_info_api::config::UserInfoConfig;
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
-    let log = telemetry::init(config.log_format, config.live.log.level);
+    if let Err(error) = telemetry::init(config.log_format, config.live.log.level) {
+        return fail(EXIT_UNAVAILABLE, &error);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EXIT_UNAVAILABLE, &error),
@@ -37,9 +40,12 @@ fn main() -> ExitCode {
         }
     });
     // What led to the end stands before it.
-    drop(log);
+    telemetry::flush(LAST_WORDS);
     outcome.map_or_else(|(code, error)| fail(code, &error), |()| ExitCode::SUCCESS)
 }
+
+/// How long the last lines may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// An exit code, and what there is to say.
 type Failure = (u8, String);

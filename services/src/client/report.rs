@@ -20,9 +20,9 @@ pub use reply::OneCall;
 use self::latency::Latencies;
 use self::line::milliseconds;
 use super::connection::Connection;
-use crate::Error;
 use crate::balance::NodeSet;
 use crate::middleware::breaker::BreakerLayer;
+use crate::{Error, telemetry};
 
 /// Quiet seconds between lines that only say that nothing happens.
 const QUIET: u64 = 10;
@@ -110,7 +110,7 @@ impl Reporter {
             quiet = if line.calls() > 0 { 0 } else { quiet + 1 };
             // The first quiet second is told too: that is when a person wonders.
             if quiet <= 1 || quiet % QUIET == 0 {
-                write_line(&match self.output {
+                telemetry::report(&match self.output {
                     Output::Text(colours) => line.text(colours),
                     Output::Json => serde_json::to_string(&line).unwrap_or_default(),
                 });
