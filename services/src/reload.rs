@@ -77,6 +77,8 @@ pub struct Live<C> {
 pub(crate) struct Metrics {
     reloads: IntCounter,
     failures: IntCounter,
+    /// 1 while the file cannot be used.
+    refused: IntGauge,
     generation: IntGauge,
 }
 
@@ -88,11 +90,14 @@ impl Metrics {
     pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
         let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
+        let refused =
+            IntGauge::new("bbs_config_refused", "1 while the config file cannot be used and the last good one is in force, 0 otherwise.")?;
         let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
         registry.register(Box::new(reloads.clone()))?;
         registry.register(Box::new(failures.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
         registry.register(Box::new(generation.clone()))?;
-        Ok(Self { reloads, failures, generation })
+        Ok(Self { reloads, failures, refused, generation })
     }
 }
 
@@ -135,6 +140,7 @@ impl<C: Config> Live<C> {
     }
 
     fn accept(&self, file: &C, apply: &mut impl FnMut(&C)) {
+        self.metrics.refused.set(0);
         let old = self.get();
         let config = old.config.with_live(file);
         let restart_needed = config != *file;
@@ -155,6 +161,7 @@ impl<C: Config> Live<C> {
 
     fn refuse(&self, problem: String) {
         self.metrics.failures.inc();
+        self.metrics.refused.set(1);
         tracing::warn!(problem, generation = self.get().generation, "config file not usable, the last good one stays in force");
         self.state.store(Arc::new(InForce { problem: Some(problem), ..InForce::clone(&self.get()) }));
     }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use hyper_rustls::ConfigBuilderExt;
 use rustls::pki_types::ServerName;
@@ -97,17 +96,17 @@ fn loaded(tls: &ClientTls, section: &str) -> Result<Loaded<ClientConfig>, TlsErr
         None => builder.with_webpki_roots(),
         Some(path) => builder.with_root_certificates(material::authorities(section, "caFile", path)?),
     };
-    let mut expires: Option<SystemTime> = None;
+    let mut validity = None;
     let config = match (&tls.cert_file, &tls.key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
             let identity = Identity::read(section, certificate, key)?;
-            expires = identity.expires();
-            material::warn_if_expired(section, certificate, expires);
+            validity = identity.validity();
+            material::warn_if_expired(section, certificate, validity.as_ref());
             let fits = builder.with_client_auth_cert(identity.chain, identity.key);
             fits.map_err(|error| material::unfit(section, certificate, key, &error))?
         }
         _ => return Err(TlsError::Lonely { section: section.to_owned() }),
     };
-    Ok(Loaded { config, expires })
+    Ok(Loaded { config, validity })
 }

@@ -1,6 +1,7 @@
 //! What stands in the files.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,10 +29,11 @@ impl Identity {
         Ok(Self { chain, key: found })
     }
 
-    /// When the certificate ends; none if it does not say so in a way that can be read.
-    pub(super) fn expires(&self) -> Option<SystemTime> {
-        let certificate = Certificate::from_der(self.chain.first()?).ok()?;
-        SystemTime::UNIX_EPOCH.checked_add(certificate.tbs_certificate.validity.not_after.to_unix_duration())
+    /// From when to when the certificate is valid; none if it does not say so in a way that can be read.
+    pub(super) fn validity(&self) -> Option<Range<SystemTime>> {
+        let validity = Certificate::from_der(self.chain.first()?).ok()?.tbs_certificate.validity;
+        let at = |since_epoch| SystemTime::UNIX_EPOCH.checked_add(since_epoch);
+        Some(at(validity.not_before.to_unix_duration())?..at(validity.not_after.to_unix_duration())?)
     }
 }
 
@@ -64,8 +66,9 @@ pub(super) fn unusable(section: &str, problem: &dyn Display) -> TlsError {
 }
 
 /// Warns of a certificate that is no longer valid: callers refuse it, but it may be what a test wants.
-pub(super) fn warn_if_expired(section: &str, path: &Path, expires: Option<SystemTime>) {
-    if let Some(ago) = expires.and_then(|end| SystemTime::now().duration_since(end).ok()).filter(|ago| *ago > Duration::ZERO) {
+pub(super) fn warn_if_expired(section: &str, path: &Path, validity: Option<&Range<SystemTime>>) {
+    if let Some(ago) = validity.and_then(|validity| SystemTime::now().duration_since(validity.end).ok()).filter(|ago| *ago > Duration::ZERO)
+    {
         let ago = humantime_seconds(ago);
         tracing::warn!(field = format!("{section}.certFile"), file = %path.display(), ago, "the certificate has expired; peers will refuse it");
     }

@@ -1,8 +1,9 @@
 //! What is counted of certificates.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
-use prometheus::{Gauge, IntCounter};
+use prometheus::{Gauge, IntCounter, IntGauge};
 
 use crate::metrics::Register;
 
@@ -11,6 +12,9 @@ use crate::metrics::Register;
 pub struct TlsMetrics {
     pub(super) reloads: IntCounter,
     pub(super) failures: IntCounter,
+    /// 1 while what the files hold cannot be used.
+    pub(super) refused: IntGauge,
+    issued: Gauge,
     expiry: Gauge,
 }
 
@@ -25,6 +29,14 @@ impl TlsMetrics {
             format!("{prefix}_tls_reload_failures_total"),
             "Changes of certificates that could not be used; the last good ones stay.",
         )?;
+        let refused = IntGauge::new(
+            format!("{prefix}_tls_refused"),
+            "1 while the files hold certificates that cannot be used and the last good ones are, 0 otherwise.",
+        )?;
+        let issued = Gauge::new(
+            format!("{prefix}_tls_certificate_issued_timestamp_seconds"),
+            "Since when the own certificate in use is valid, in seconds since 1970; 0 without one.",
+        )?;
         let expiry = Gauge::new(
             format!("{prefix}_tls_certificate_expiry_timestamp_seconds"),
             "When the own certificate in use ends, in seconds since 1970; infinite without one.",
@@ -32,12 +44,15 @@ impl TlsMetrics {
         expiry.set(f64::INFINITY);
         registry.register(Box::new(reloads.clone()))?;
         registry.register(Box::new(failures.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(issued.clone()))?;
         registry.register(Box::new(expiry.clone()))?;
-        Ok(Self { reloads, failures, expiry })
+        Ok(Self { reloads, failures, refused, issued, expiry })
     }
 
-    pub(super) fn expires(&self, at: Option<SystemTime>) {
-        let since_epoch = at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        self.expiry.set(since_epoch.map_or(f64::INFINITY, |span| span.as_secs_f64().floor()));
+    pub(super) fn valid(&self, validity: Option<&Range<SystemTime>>) {
+        let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).ok().map(|span| span.as_secs_f64().floor());
+        self.issued.set(validity.and_then(|validity| since_epoch(validity.start)).unwrap_or(0.0));
+        self.expiry.set(validity.and_then(|validity| since_epoch(validity.end)).unwrap_or(f64::INFINITY));
     }
 }

@@ -1,6 +1,7 @@
 //! Follows the files.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,8 +15,8 @@ use crate::reload::Changes;
 pub(super) struct Loaded<C> {
     /// What is made of them.
     pub(super) config: C,
-    /// When the own certificate ends, if there is one.
-    pub(super) expires: Option<SystemTime>,
+    /// From when to when the own certificate is valid, if there is one.
+    pub(super) validity: Option<Range<SystemTime>>,
 }
 
 /// What is made of files, and made again when they change.
@@ -45,7 +46,7 @@ impl<C> Reloading<C> {
     ) -> Result<Self, TlsError> {
         let first = contents(&files);
         let loaded = load()?;
-        metrics.expires(loaded.expires);
+        metrics.valid(loaded.validity.as_ref());
         Ok(Self { current: ArcSwap::from_pointee(loaded.config), load: Box::new(load), files, first, metrics })
     }
 
@@ -70,14 +71,16 @@ impl<C> Reloading<C> {
 
     fn reload(&self) {
         match (self.load)() {
-            Ok(Loaded { config, expires }) => {
+            Ok(Loaded { config, validity }) => {
                 self.current.store(Arc::new(config));
-                self.metrics.expires(expires);
+                self.metrics.valid(validity.as_ref());
+                self.metrics.refused.set(0);
                 self.metrics.reloads.inc();
                 tracing::info!(files = ?self.files, "new certificates in use");
             }
             Err(problem) => {
                 self.metrics.failures.inc();
+                self.metrics.refused.set(1);
                 tracing::warn!(%problem, "certificates not usable, the last good ones stay in use");
             }
         }

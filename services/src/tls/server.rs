@@ -104,8 +104,8 @@ impl Acceptor {
 
 fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
     let identity = Identity::read(SECTION, &tls.cert_file, &tls.key_file)?;
-    let expires = identity.expires();
-    material::warn_if_expired(SECTION, &tls.cert_file, expires);
+    let validity = identity.validity();
+    material::warn_if_expired(SECTION, &tls.cert_file, validity.as_ref());
     let provider = material::provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -124,5 +124,5 @@ fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
     http.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
     let mut grpc = http.clone();
     grpc.alpn_protocols = vec![H2.to_vec()];
-    Ok(Loaded { config: Configs { grpc: Arc::new(grpc), http: Arc::new(http) }, expires })
+    Ok(Loaded { config: Configs { grpc: Arc::new(grpc), http: Arc::new(http) }, validity })
 }
