@@ -24,7 +24,8 @@ use crate::terminal::Terminal;
 
 /// First ports to try.
 const REGISTRY: u16 = 8500;
-/// Without change events the file is read this often; changes of its own that the system missed are published this often.
+/// The file is read this often whatever change events say, which do not follow links; changes of its own that the system missed are published
+/// this often.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Runs the system that `args` describe until Ctrl-C or SIGTERM.
@@ -73,7 +74,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
 
     let changed = Arc::new(Notify::new());
     let notify = Arc::clone(&changed);
-    let watcher = watch_files(std::slice::from_ref(&args.file), move || notify.notify_one());
+    let _watch = watch_files(std::slice::from_ref(&args.file), move || notify.notify_one());
     let sampler = tokio::spawn(supervisor.sampler().run(samples));
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,9 +94,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
                 follow_file(&mut supervisor, terminal);
             }
             Some(edit) = edited.recv() => carry_out(edit, &mut supervisor, terminal),
-            _ = poll.tick() => if watcher.is_err() {
-                changed.notify_one();
-            },
+            _ = poll.tick() => changed.notify_one(),
         }
         supervisor.publish();
         if let Some(took) = supervisor.settled().filter(|_| announced != supervisor.generation()) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{check, eventually, get_json};
+use crate::support::{check, eventually, get_json, resource};
 use crate::system::System;
 
 /// Three edits that cannot be used, and what is said of them.
@@ -37,6 +37,17 @@ async fn a_broken_edit_keeps_the_last_good_spec_and_is_reported_until_it_is_mend
     assert!(pids.iter().all(|pid| now.iter().any(|p| p.pid == Some(*pid))), "no restart: {now:?}");
     let calls = system.calls().await;
     assert_eq!(calls.other_than(&["0"]), 0.0, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_a_link_is_followed_to_where_it_leads() {
+    let mut system = System::start("  replicas: 1\n  client: {enabled: false}").await;
+    let there = system.dir.path().join("there.yaml");
+    std::fs::rename(system.file(), &there).expect("renamed");
+    std::os::unix::fs::symlink("there.yaml", system.file()).expect("linked");
+    std::fs::write(&there, resource("  replicas: 2\n  client: {enabled: false}")).expect("written");
+    let message = system.message("change").await;
+    assert!(message.starts_with("generation 2: "), "{message}");
 }
 
 async fn problem_on_the_page(system: &System, holds: impl Fn(&Value) -> bool) {

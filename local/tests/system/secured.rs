@@ -48,6 +48,11 @@ async fn instances_and_client_trust_each_other_by_certificates_that_are_renewed_
         })
         .await;
     }
+    eventually("the client has it, too", async || {
+        let reloads = Metrics::of(system.row("user_client").http).await.sum("bbs_user_client_tls_reloads_total", &[]);
+        check(reloads == 1.0, reloads)
+    })
+    .await;
     system.until_called(100.0).await;
     let calls = system.calls().await;
     assert_eq!(calls.other_than(&["0"]), 0.0, "{calls:?}");
