@@ -1,5 +1,6 @@
 """Runs checks in the order in which they are defined, and says how each went."""
 import os
+import sys
 import time
 
 _CHECKS = []
@@ -50,6 +51,8 @@ def run(diagnose=lambda: None):
     """Runs all checks, or with ONLY those that others need and those whose titles it is in; `diagnose` is called after a failure. Returns the
     exit code."""
     wanted = [one for one in _CHECKS if one[1] or os.environ.get("ONLY", "") in one[0]]
+    if os.environ.get("ONLY") and all(os.environ["ONLY"] not in title for title, *_ in _CHECKS):
+        sys.exit(f"ONLY={os.environ['ONLY']} is in no title")
     passed, left = 0, list(wanted)
     while left:
         title, vital, function = left.pop(0)

@@ -130,7 +130,8 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
             let own = history.last().is_some_and(|newest| newest.owner.as_deref() == Some(owner.name.as_str()));
             provision.surplus.extend(own.then_some(addon));
             let removing = running.contains_key(&addon) || own;
-            provision.addons.extend(report::unmanaged(resource, addon, removing));
+            let memory = record.addons.entry(addon).or_default();
+            provision.addons.extend(report::unmanaged(resource, addon, removing.then_some(&*memory)));
             continue;
         }
         let memory = record.addons.entry(addon).or_default();

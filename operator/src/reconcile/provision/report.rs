@@ -3,7 +3,7 @@
 use user_info_api::crd::{AddonMode, AddonPhase, AddonStatus, UserInfoDeployment, UserInfoDeploymentSpec};
 
 use super::step::Step;
-use super::{Progressed, managed};
+use super::{Memory, Progressed, managed};
 use crate::helm::addon::Addon;
 use crate::helm::command::Verb;
 use crate::helm::complaint::Complaint;
@@ -58,22 +58,28 @@ fn phase(step: &Step<'_>, observed: &Observed, complaint: Option<&Complaint>) ->
     }
 }
 
-/// An addon that is someone else's, or a release that is to go.
-pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: bool) -> Option<Progressed> {
+/// An addon that is someone else's, or a release that is to go, with what is remembered of that.
+pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: Option<&Memory>) -> Option<Progressed> {
     let spec = &resource.spec;
     let mode = addon.mode(spec);
-    if mode == AddonMode::Disabled && !removing {
+    if mode == AddonMode::Disabled && removing.is_none() {
         return None;
     }
     let owner = resource.metadata.name.as_deref().unwrap_or_default();
+    let complaint = removing.and_then(|memory| memory.complaint.as_ref());
     let status = AddonStatus {
         endpoint: external(addon, spec),
-        release: removing.then(|| addon.release(owner)),
-        phase: if removing { AddonPhase::Removing } else { AddonPhase::Ready },
-        message: removing.then(|| "goes when the services no longer use it".to_owned()),
+        release: removing.map(|_| addon.release(owner)),
+        phase: removing.map_or(AddonPhase::Ready, |_| AddonPhase::Removing),
+        message: removing.map(|_| match complaint {
+            Some(complaint) => complaint.message.clone(),
+            None if addon.serves_calls() => "goes when the services no longer use it".to_owned(),
+            None => "is being removed".to_owned(),
+        }),
+        failures: removing.map_or(0, |memory| i32::try_from(memory.failures).unwrap_or(i32::MAX)),
         ..of(addon, mode)
     };
-    Some(Progressed { addon, status, complaint: None, drifted: Vec::new() })
+    Some(Progressed { addon, status, complaint: complaint.cloned(), drifted: Vec::new() })
 }
 
 /// Where an addon of someone else is.
