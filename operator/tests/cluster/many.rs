@@ -20,7 +20,7 @@ const COUNT: usize = 1000;
 /// use, too.
 const APPLIED: Duration = Duration::from_secs(180);
 /// How long the cluster's own controllers may take to have their say after that.
-const SETTLED: Duration = Duration::from_secs(180);
+const SETTLED: Duration = Duration::from_secs(600);
 /// Longer than the operator leaves a resource whose pods are missing unseen.
 const LOOK: Duration = Duration::from_secs(25);
 /// How long nothing is written then; `USER_INFO_TEST_QUIET_SECONDS` says otherwise.
