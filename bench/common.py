@@ -1,5 +1,5 @@
 """What the measuring programs share: where things are, and how a server is started and called."""
-import json, os, pathlib, shutil, socket, struct, subprocess, sys, time, urllib.request
+import contextlib, json, os, pathlib, shutil, socket, struct, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -48,6 +48,7 @@ def rss_mb(pid):
 
 
 def need(*programs):
+    """Ends the program if one of these is not installed."""
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         sys.exit(f"bench: {', '.join(missing)} not found: make setup")
@@ -123,6 +124,31 @@ def command(variant, folder, stores, grpc, http, workers=1):
         "pooled": lambda: [TARGET / "pooled", f"127.0.0.1:{grpc}", f"127.0.0.1:{http}", f"mysql://root@127.0.0.1:{stores.mysql}/demo_a",
                            f"redis://127.0.0.1:{stores.redis}/"],
     }[variant]()
+
+
+@contextlib.contextmanager
+def databases():
+    """A folder for files, and the stores."""
+    need("taskset", "h2load", "mariadbd", "mariadb-install-db", "redis-server")
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = pathlib.Path(tmp)
+        stores = Stores(folder)
+        try:
+            yield folder, stores
+        finally:
+            stores.stop()
+
+
+@contextlib.contextmanager
+def serving(variant, folder, stores, workers=1, cores=SERVER):
+    """A server as it was just started: its process id, and its ports for gRPC and HTTP."""
+    grpc, http = free_port(), free_port()
+    server = pinned(cores, *command(variant, folder, stores, grpc, http, workers))
+    try:
+        yield server.pid, grpc, http
+    finally:
+        server.kill()
+        server.wait()
 
 
 def load_grpc(folder, port, rate, seconds, ids, headers=(), connections=CONNECTIONS):

@@ -50,9 +50,10 @@ def steady(seconds, probe, every=1):
 def run(diagnose=lambda: None):
     """Runs all checks, or with ONLY those that others need and those whose titles it is in; `diagnose` is called after a failure. Returns the
     exit code."""
-    wanted = [one for one in _CHECKS if one[1] or os.environ.get("ONLY", "") in one[0]]
-    if os.environ.get("ONLY") and all(os.environ["ONLY"] not in title for title, *_ in _CHECKS):
-        sys.exit(f"ONLY={os.environ['ONLY']} is in no title")
+    only = os.environ.get("ONLY", "")
+    if not any(only in title for title, *_ in _CHECKS):
+        sys.exit(f"ONLY={only} is in no title")
+    wanted = [one for one in _CHECKS if one[1] or only in one[0]]
     passed, left = 0, list(wanted)
     while left:
         title, vital, function = left.pop(0)

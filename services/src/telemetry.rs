@@ -26,7 +26,10 @@ use crate::metrics::Register;
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static LOG: OnceLock<Lines> = OnceLock::new();
-static REPORTS: OnceLock<Lines> = OnceLock::new();
+static REPORTS: OnceLock<Option<Lines>> = OnceLock::new();
+
+/// How long the last lines may take to be written when a program ends in order.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Starts logging to standard error. Later calls have no effect.
 ///
@@ -53,20 +56,16 @@ pub fn init(format: LogFormat, level: LogLevel) -> std::io::Result<()> {
 /// Writes a line to standard output, by a thread of its own as the log.
 pub(crate) fn report(line: &str) {
     let begin = || Lines::to("reports", File::from(std::io::stdout().as_fd().try_clone_to_owned()?));
-    let lines = match REPORTS.get() {
-        Some(lines) => lines,
-        None => match begin() {
-            Ok(lines) => REPORTS.get_or_init(|| lines),
-            Err(error) => return tracing::warn!(%error, "no thread for the lines on standard output"),
-        },
-    };
-    lines.put(format!("{line}\n").into_bytes());
+    let warn = |error: &std::io::Error| tracing::warn!(%error, "no thread for the lines on standard output");
+    if let Some(lines) = REPORTS.get_or_init(|| begin().inspect_err(warn).ok()) {
+        lines.put(format!("{line}\n").into_bytes());
+    }
 }
 
 /// Waits until all lines of log and reports are written, for `limit` at most: to be called before the program ends.
 pub fn flush(limit: Duration) {
     let begun = Instant::now();
-    for lines in [&LOG, &REPORTS].into_iter().filter_map(OnceLock::get) {
+    for lines in LOG.get().into_iter().chain(REPORTS.get().into_iter().flatten()) {
         lines.flush(limit.saturating_sub(begun.elapsed()));
     }
 }

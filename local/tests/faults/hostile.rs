@@ -15,12 +15,13 @@ use tokio::time::{Instant, timeout};
 use crate::instance::{IN_MEMORY, Instance};
 use crate::metrics::Metrics;
 use crate::process::{descriptors, memory};
+use crate::setting::number;
 use crate::support::{PATIENCE, check, eventually, get};
 
 /// Most memory that an attack may cost for as long as it lasts, in a debug build.
 const MEMORY: u64 = 64 << 20;
 /// Made-up operations; `USER_INFO_TEST_OPERATIONS` says otherwise.
-const OPERATIONS: usize = 20_000;
+const OPERATIONS: u64 = 20_000;
 const GET_USER_INFO: &str = "/api.user_info.UserInfo/GetUserInfo";
 
 async fn start(server: &str) -> Instance {
@@ -200,11 +201,11 @@ async fn callers_that_ask_and_do_not_read_hold_no_more_than_their_buffers() {
 
 #[tokio::test]
 async fn made_up_operations_add_no_series_and_no_memory() {
-    let operations = std::env::var("USER_INFO_TEST_OPERATIONS").map_or(OPERATIONS, |count| count.parse().expect("a number"));
+    let operations = number("USER_INFO_TEST_OPERATIONS").unwrap_or(OPERATIONS);
     let instance = start("").await;
     serves(&instance).await;
     let mut client = grpc(&instance).await;
-    let served = async |client: &mut http2::SendRequest<Full<Bytes>>, n: usize| {
+    let served = async |client: &mut http2::SendRequest<Full<Bytes>>, n: u64| {
         client.ready().await.expect("the connection stands");
         let path = if n.is_multiple_of(2) { format!("/made.up.Service{n}/Call{n}") } else { format!("/api.user_info.UserInfo/Call{n}") };
         let request = http::Request::post(path).header("content-type", "application/grpc").body(Full::default()).expect("a request");

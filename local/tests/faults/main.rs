@@ -35,6 +35,8 @@ mod redis;
 #[path = "../../../services/tests/support/mod.rs"]
 mod servers;
 #[cfg(test)]
+mod setting;
+#[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod stores;

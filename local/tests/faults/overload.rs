@@ -8,13 +8,14 @@ use crate::measure::Watch;
 use crate::metrics::{Codes, Metrics};
 use crate::process::{memory, processor};
 use crate::servers::mariadb::Mariadb;
+use crate::setting::number;
 use crate::stores::{migrate_and_seed, mysql};
 use crate::support::{check, eventually};
 use crate::system::System;
 
 /// How long each load lasts; `USER_INFO_TEST_LOAD_SECONDS` says otherwise.
 fn load() -> Duration {
-    Duration::from_secs(std::env::var("USER_INFO_TEST_LOAD_SECONDS").map_or(5, |seconds| seconds.parse().expect("seconds")))
+    Duration::from_secs(number("USER_INFO_TEST_LOAD_SECONDS").unwrap_or(5))
 }
 
 /// Calls a second that the limiters of both instances let pass together. The machine can do more, also while it is busy.

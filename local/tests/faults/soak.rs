@@ -12,12 +12,7 @@ use tokio::time::Instant;
 
 use self::fault::Fault;
 use self::world::World;
-
-/// A number from the environment.
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-    Some(text.parse().unwrap_or_else(|e| panic!("{name}: {text:?} is not a whole number: {e}")))
-}
+use crate::setting::number;
 
 #[tokio::test]
 #[ignore = "runs for as long as it is told: make soak"]

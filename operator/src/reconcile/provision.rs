@@ -126,15 +126,14 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
     let mut provision = Provision::default();
     for addon in Addon::ALL {
         let history = histories.get(&addon).map_or(&[][..], Vec::as_slice);
+        let memory = record.addons.entry(addon).or_default();
         if !addon.managed(&resource.spec) {
             let own = history.last().is_some_and(|newest| newest.owner.as_deref() == Some(owner.name.as_str()));
             provision.surplus.extend(own.then_some(addon));
             let removing = running.contains_key(&addon) || own;
-            let memory = record.addons.entry(addon).or_default();
             provision.addons.extend(report::unmanaged(resource, addon, removing.then_some(&*memory)));
             continue;
         }
-        let memory = record.addons.entry(addon).or_default();
         let mut step =
             Step { resource, owner: &owner, addon, history, wanted, running: running.get(&addon).copied(), memory, context, again: None };
         let drifted = step.drifted().await?;

@@ -1,7 +1,6 @@
 //! Calls the user-info service over and over, and says how it goes.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use user_info_api::config::{LogLevel, UserClientConfig};
@@ -11,9 +10,6 @@ use user_info_services::{signals, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// How long the last lines may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
@@ -42,7 +38,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(start(&options, config));
     // What led to the end stands before it.
-    telemetry::flush(LAST_WORDS);
+    telemetry::flush(telemetry::LAST_WORDS);
     match outcome {
         Ok(code) => code,
         Err(error) => fail(&error),

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use user_info_api::config::UserInfoConfig;
@@ -40,12 +39,9 @@ fn main() -> ExitCode {
         }
     });
     // What led to the end stands before it.
-    telemetry::flush(LAST_WORDS);
+    telemetry::flush(telemetry::LAST_WORDS);
     outcome.map_or_else(|(code, error)| fail(code, &error), |()| ExitCode::SUCCESS)
 }
-
-/// How long the last lines may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// An exit code, and what there is to say.
 type Failure = (u8, String);

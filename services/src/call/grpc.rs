@@ -52,16 +52,12 @@ fn rounded_up(timeout: Duration) -> HeaderValue {
     let mut rest = timeout.as_micros().div_ceil(1000).min(99_999_999) as u32;
     // Without the formatting machinery, since every call of a client has one.
     let mut text = *b"00000000m";
-    let mut first = text.len() - 1;
-    loop {
-        first -= 1;
-        text[first] = b'0' + (rest % 10) as u8;
+    for digit in text[..8].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
-    HeaderValue::from_bytes(&text[first..]).unwrap_or(HeaderValue::from_static("1m"))
+    let zeros = text[..7].iter().take_while(|digit| **digit == b'0').count();
+    HeaderValue::from_bytes(&text[zeros..]).unwrap_or(HeaderValue::from_static("1m"))
 }
 
 /// How long the caller waits, unless it does not say so or says it wrongly.

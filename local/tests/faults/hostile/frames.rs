@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use super::{GET_USER_INFO, MEMORY, connections, serves, start};
 use crate::metrics::Metrics;
 use crate::process::{descriptors, memory};
+use crate::setting::number;
 use crate::support::{PATIENCE, check, eventually};
 
 /// Conversations; `USER_INFO_TEST_CONVERSATIONS` says otherwise.
-const CONVERSATIONS: usize = 10_000;
+const CONVERSATIONS: u64 = 10_000;
 /// Who says nothing for so long has said all.
 const SILENCE: Duration = Duration::from_millis(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -119,20 +120,22 @@ async fn broken_conversations_end_and_cost_nothing() {
     eventually("what is not broken is served", async || check(calls("grpc", "0").await == 3.0, "calls are missing")).await;
     drop(whole);
 
-    let seed = std::env::var("USER_INFO_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
-    let count = std::env::var("USER_INFO_TEST_CONVERSATIONS").map_or(CONVERSATIONS, |count| count.parse().expect("a number"));
+    let seed = number("USER_INFO_TEST_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let count = number("USER_INFO_TEST_CONVERSATIONS").unwrap_or(CONVERSATIONS);
     println!("USER_INFO_TEST_SEED={seed}");
     let mut random = Rng::with_seed(seed);
     let (before, open) = (memory(instance.pid()), descriptors(instance.pid()));
     let broken = std::iter::repeat_with(|| {
-        let count = random.u32(1..5);
+        let calls = random.u32(1..5);
         if random.u8(0..4) == 0 {
-            (instance.http, break_up(requests(count), 0, &mut random))
+            (instance.http, break_up(requests(calls), 0, &mut random))
         } else {
-            (instance.grpc, break_up(conversation(count), PREFACE.len(), &mut random))
+            (instance.grpc, break_up(conversation(calls), PREFACE.len(), &mut random))
         }
     });
-    stream::iter(broken.take(count)).for_each_concurrent(16, async |(port, bytes)| say(port, &bytes).await).await;
+    stream::iter(broken.take(usize::try_from(count).expect("few enough")))
+        .for_each_concurrent(16, async |(port, bytes)| say(port, &bytes).await)
+        .await;
     let grown = memory(instance.pid()).saturating_sub(before);
     let (served, failed) = (calls("", "0").await, calls("", "5").await);
     println!("{count} broken conversations: {served} calls served all the same, {failed} failed, {grown} bytes more");
