@@ -1,9 +1,10 @@
 //! Batching loader: reads of single keys, carried out as few queries.
 //!
 //! A bounded queue is shared by one owner task a connection. An owner that is free takes what waits, up to [`MAX_BATCH`] keys, and runs one
-//! query. There is no timer window: alone, a read is a batch of one and waits for nobody; under load, reads gather while the connections
-//! are busy, so batches grow by themselves. A query starts after all of its reads were asked for, hence a read through the loader is as fresh
-//! as a direct one; joining a query already on its way would not be.
+//! query. There is no timer window: alone, a read is a batch of one and waits for nobody; under load, reads gather while a connection is
+//! busy, so batches grow by themselves, and a further connection joins in once as many reads wait as the last batch took. A query starts
+//! after all of its reads were asked for, hence a read through the loader is as fresh as a direct one; joining a query already on its way
+//! would not be.
 //!
 //! Owners run on the runtime that opened the loader. A caller that goes away leaves nothing behind: its read is skipped, or its answer dropped.
 
@@ -24,7 +25,7 @@ use self::queue::{Lease, Queue};
 use super::metrics::StoreMetrics;
 
 /// Most keys in one query.
-pub const MAX_BATCH: usize = 64;
+pub const MAX_BATCH: usize = 256;
 
 /// Most reads that wait; the next is refused as [`LoadError::Overloaded`].
 pub const QUEUE_CAPACITY: usize = 4096;

@@ -20,7 +20,7 @@ impl DataMetrics {
     /// Registers the metrics; fails if `registry` holds them already.
     pub fn register(registry: &dyn Register) -> prometheus::Result<Self> {
         let sizes = HistogramOpts::new("bbs_user_info_store_batch_size", "Keys that one query of a store asked for.")
-            .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
+            .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]);
         let metrics = Self {
             batch_size: HistogramVec::new(sizes, &["store"])?,
             errors: IntCounterVec::new(

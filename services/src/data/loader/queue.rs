@@ -29,17 +29,49 @@ pub(super) struct Queue<K, V> {
 
 struct State<K, V> {
     waiting: VecDeque<Request<K, V>>,
-    /// Owners without work, the one that was busy last at the end: it is woken first, as its connection is the least likely to be stale.
-    idle: Vec<(usize, Waker)>,
+    /// Owners without work, the one that was busy last at the end: it is called first, as its connection is the least likely to be stale.
+    idle: Vec<Idle>,
+    /// Reads that the last batch took.
+    last_batch: usize,
     /// Connections that are open.
     connected: usize,
     closed: bool,
     last_error: Option<Arc<str>>,
 }
 
+/// An owner without work.
+struct Idle {
+    owner: usize,
+    waker: Waker,
+    /// Whether it is on its way to take a batch.
+    called: bool,
+}
+
+impl<K, V> State<K, V> {
+    /// Calls an idle owner, if what waits is worth a query of its own; a busy owner looks here again by itself.
+    ///
+    /// It is if nobody is busy, or if as many reads wait as the last batch took: batches on several connections grow alike, and a read that
+    /// is as alone as the one on its way does not wait for it.
+    #[must_use]
+    fn call_owner(&mut self) -> Option<Waker> {
+        let called = self.idle.iter().filter(|idle| idle.called).count();
+        let enough = match called {
+            0 if self.idle.len() == self.connected => 1,
+            0 => self.last_batch,
+            called => called * MAX_BATCH + 1,
+        };
+        if self.waiting.len() < enough {
+            return None;
+        }
+        let idle = self.idle.iter_mut().rfind(|idle| !idle.called)?;
+        idle.called = true;
+        Some(idle.waker.clone())
+    }
+}
+
 impl<K, V> Queue<K, V> {
     pub(super) fn new(store: &str, capacity: usize, metrics: StoreMetrics) -> Self {
-        let state = State { waiting: VecDeque::new(), idle: Vec::new(), connected: 0, closed: false, last_error: None };
+        let state = State { waiting: VecDeque::new(), idle: Vec::new(), last_batch: 0, connected: 0, closed: false, last_error: None };
         Self { state: Mutex::new(state), store: store.into(), capacity, metrics }
     }
 
@@ -67,11 +99,10 @@ impl<K, V> Queue<K, V> {
         let (reply, receiver) = oneshot::channel();
         state.waiting.push_back(Request { key, reply });
         self.metrics.queue_depth.inc();
-        // An owner takes a batch at a time, so one is woken for the first read of each batch; a busy one looks here again by itself.
-        let owner = if state.waiting.len() % MAX_BATCH == 1 { state.idle.pop() } else { None };
+        let owner = state.call_owner();
         drop(state);
-        if let Some((_, waker)) = owner {
-            waker.wake();
+        if let Some(owner) = owner {
+            owner.wake();
         }
         Ok(receiver)
     }
@@ -87,6 +118,7 @@ impl<K, V> Queue<K, V> {
         if state.closed {
             return Poll::Ready(false);
         }
+        state.idle.retain(|idle| idle.owner != owner);
         let before = state.waiting.len();
         while batch.len() < MAX_BATCH
             && let Some(request) = state.waiting.pop_front()
@@ -97,16 +129,14 @@ impl<K, V> Queue<K, V> {
         }
         self.metrics.queue_depth.sub((before - state.waiting.len()) as i64);
         if batch.is_empty() {
-            match state.idle.iter_mut().find(|(id, _)| *id == owner) {
-                Some((_, waker)) => waker.clone_from(cx.waker()),
-                None => state.idle.push((owner, cx.waker().clone())),
-            }
+            state.idle.push(Idle { owner, waker: cx.waker().clone(), called: false });
             return Poll::Pending;
         }
-        let next = if state.waiting.is_empty() { None } else { state.idle.pop() };
+        state.last_batch = batch.len();
+        let next = state.call_owner();
         drop(state);
-        if let Some((_, waker)) = next {
-            waker.wake();
+        if let Some(next) = next {
+            next.wake();
         }
         Poll::Ready(true)
     }
@@ -117,7 +147,7 @@ impl<K, V> Queue<K, V> {
         state.closed = true;
         let idle = std::mem::take(&mut state.idle);
         drop(state);
-        for (_, waker) in idle {
+        for Idle { waker, .. } in idle {
             waker.wake();
         }
     }
@@ -176,11 +206,11 @@ impl<K, V> Drop for Lease<K, V> {
         let mut state = queue.state();
         state.connected -= 1;
         if state.connected > 0 {
-            // This owner may have been the one woken for what waits.
-            let next = if state.waiting.is_empty() { None } else { state.idle.pop() };
+            // This owner would have looked for what waits.
+            let next = state.call_owner();
             drop(state);
-            if let Some((_, waker)) = next {
-                waker.wake();
+            if let Some(next) = next {
+                next.wake();
             }
             return;
         }

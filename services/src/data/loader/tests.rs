@@ -63,9 +63,9 @@ async fn reads_gather_while_a_query_is_on_its_way() {
 async fn batches_are_bounded_and_in_order() {
     let fake = Fake::with_latency(10 * MS);
     let loader = fake.loader(1).await;
-    let values = join_all((0..200).map(|key| loader.load(key))).await;
+    let values = join_all((0..600).map(|key| loader.load(key))).await;
     assert!((0..).zip(values).all(|(key, value)| value == Ok(Some(key * 10))));
-    let expected: Vec<Vec<u32>> = vec![(0..64).collect(), (64..128).collect(), (128..192).collect(), (192..200).collect()];
+    let expected: Vec<Vec<u32>> = vec![(0..256).collect(), (256..512).collect(), (512..600).collect()];
     assert_eq!(fake.plan().batches, expected);
 }
 
@@ -75,9 +75,30 @@ async fn connections_work_side_by_side() {
     let loader = fake.loader(4).await;
     until(|| loader.status().connected == 4).await;
     let start = Instant::now();
-    join_all((0..256).map(|key| loader.load(key))).await;
+    join_all((0..1024).map(|key| loader.load(key))).await;
     assert_eq!(start.elapsed(), 10 * MS);
     assert_eq!(fake.plan().batches.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_connection_joins_in_once_as_many_reads_wait_as_the_last_batch_took() {
+    let fake = Fake::with_latency(10 * MS);
+    let loader = fake.loader(3).await;
+    until(|| loader.status().connected == 3).await;
+    // Keys, and the millisecond they are asked for in.
+    let asked = [(0..4, 0), (4..7, 1), (7..8, 2), (8..9, 3)];
+    let reads = asked.clone().map(|(keys, ms)| {
+        let reads = keys.map(|key| loader.load(key));
+        async move {
+            sleep(ms * MS).await;
+            join_all(reads).await;
+        }
+    });
+    let start = Instant::now();
+    join_all(reads).await;
+    // The last one waited for the first connection.
+    assert_eq!(fake.plan().batches, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8]]);
+    assert_eq!(start.elapsed(), 20 * MS);
 }
 
 #[tokio::test(start_paused = true)]

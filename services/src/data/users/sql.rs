@@ -7,8 +7,8 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use super::User;
 use crate::data::loader::{Answer, MAX_BATCH};
 
-/// `SELECT ... IN (?)` with 1, 2, 4, ... 64 placeholders. A connection prepares each at most once; any number of ids would fill its cache.
-static STATEMENTS: LazyLock<[String; 7]> = LazyLock::new(|| {
+/// `SELECT ... IN (?)` with 1, 2, 4, ... 256 placeholders. A connection prepares each at most once; any number of ids would fill its cache.
+static STATEMENTS: LazyLock<[String; 9]> = LazyLock::new(|| {
     std::array::from_fn(|i| format!("SELECT id, name, email FROM user_info WHERE id IN (?{})", ",?".repeat((1 << i) - 1)))
 });
 
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn statements_are_padded_to_powers_of_two() {
-        let cases = [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (33, 64), (64, 64)];
+        let cases = [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (33, 64), (64, 64), (129, 256), (256, 256)];
         for (ids, placeholders) in cases {
             let ids: Vec<i64> = (1..=ids).collect();
             let (sql, bound) = select(&ids);
