@@ -5,11 +5,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CALL = "/api.user_info.UserInfo/GetUserInfo"
 SERVER, LOAD = "0", "1"
-CONNECTIONS, STREAMS = 8, 16
-# Connections of HTTP/1.1, each with one call at a time.
-HTTP_CONNECTIONS = 32
-# Processes that make gRPC calls.
-PROCESSES = 8
+# Calls in flight on one connection of gRPC; HTTP/1.1 has one.
+CONNECTIONS, STREAMS = {"grpc": 8, "http": 32}, 16
 # Users that there are in the databases.
 IDS = 4096
 
@@ -129,7 +126,7 @@ def command(variant, folder, stores, grpc, http, workers=1):
 @contextlib.contextmanager
 def databases():
     """A folder for files, and the stores."""
-    need("taskset", "h2load", "mariadbd", "mariadb-install-db", "redis-server")
+    need("taskset", "mariadbd", "mariadb-install-db", "redis-server")
     with tempfile.TemporaryDirectory() as tmp:
         folder = pathlib.Path(tmp)
         stores = Stores(folder)
@@ -151,45 +148,15 @@ def serving(variant, folder, stores, workers=1, cores=SERVER):
         server.wait()
 
 
-def load_grpc(folder, port, rate, seconds, ids, headers=(), connections=CONNECTIONS):
-    """Latencies in us of all calls, from several h2load processes, each for one user and with its share of the connections and the rate."""
-    users = [ids * n // PROCESSES + 1 for n in range(PROCESSES)]
-    running = []
-    for n, user in enumerate(users):
-        data, log = folder / f"body-{user}", folder / f"log-{n}"
-        if not data.exists():
-            data.write_bytes(message(user))
-        log.unlink(missing_ok=True)
-        running.append((log, pinned(
-            LOAD, "h2load", "-c", connections // PROCESSES, "-m", STREAMS, "-D", seconds, *pace(rate, connections), "-d", data, f"--log-file={log}",
-            "-H", "content-type: application/grpc", "-H", "te: trailers", *(part for header in headers for part in ("-H", header)),
-            f"http://127.0.0.1:{port}{CALL}")))
-    return [latency for log, process in running for latency in latencies(log, process, seconds)]
-
-
-def load_http(folder, port, rate, seconds, ids):
-    """The same over HTTP/1.1, for all users in turn."""
-    log, uris = folder / "log-http", folder / "uris"
-    uris.write_text("".join(f"http://127.0.0.1:{port}/user_info/{user}\n" for user in range(1, ids + 1)))
-    log.unlink(missing_ok=True)
-    process = pinned(LOAD, "h2load", "--h1", "-c", HTTP_CONNECTIONS, "-m", 1, "-D", seconds, *pace(rate, HTTP_CONNECTIONS), "-i", uris, f"--log-file={log}")
-    return latencies(log, process, seconds)
-
-
-def pace(rate, connections):
-    return ["--rps", f"{rate / connections:.2f}"] if rate else []
-
-
-def latencies(log, process, seconds):
-    if process.wait(seconds + 30):
-        sys.exit(f"bench: {' '.join(process.args)} ended with {process.returncode}")
-    taken = []
-    for line in log.read_text().splitlines():
-        _, status, took = line.split()
-        if status != "200":
-            sys.exit(f"bench: a call was answered with status {status}")
-        taken.append(int(took))
-    return taken
+def load(protocol, port, variant, rate, seconds, connections=CONNECTIONS, headers=()):
+    """Calls the variant for so long, `rate` times a second or as often as it takes (0): how many replies came (`calls`), `p50_us` and `p99_us`."""
+    options = [option for header in headers for option in ("--header", header)]
+    process = pinned(LOAD, TARGET / "load", protocol, f"127.0.0.1:{port}", "--connections", connections[protocol], "--streams", STREAMS,
+                     "--rate", rate, "--seconds", seconds, "--users", ids(variant), *options, stdout=subprocess.PIPE, stderr=None, text=True)
+    out, _ = process.communicate(timeout=seconds + 30)
+    if process.returncode:
+        sys.exit(f"bench: the load on {variant} failed")
+    return json.loads(out)
 
 
 def ids(variant):

@@ -1,0 +1,124 @@
+//! Load on a server: many connections, users at random, from one thread that leaves as much of its core as it can to the stores.
+//!
+//! Calls come in bunches, one each millisecond, and go to the connections in turn, as many to each as it has room for. Calls beyond that
+//! wait for replies. A reply must be about the user asked for; anything else ends the load.
+
+mod connection;
+mod grpc;
+mod http;
+
+use std::cell::{Cell, RefCell};
+use std::io::Error;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{interval, timeout};
+
+use self::connection::Connection;
+
+/// Time between two bunches of calls.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Longest time to wait for the last replies.
+const LAST_REPLIES: Duration = Duration::from_secs(10);
+
+/// What calls are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// HTTP/2 without TLS.
+    Grpc,
+    /// HTTP/1.1, one call at a time on each connection.
+    Http,
+}
+
+/// Calls GetUserInfo and prints how many replies came and how long they took, as JSON.
+#[derive(Debug, Clone, clap::Parser)]
+pub struct Load {
+    /// What to call with.
+    pub protocol: Protocol,
+    /// HOST:PORT of the server.
+    pub address: String,
+    /// Connections.
+    #[arg(long, default_value_t = 8)]
+    pub connections: usize,
+    /// Calls in flight on one connection of gRPC.
+    #[arg(long, default_value_t = 16)]
+    pub streams: usize,
+    /// Calls a second; 0 is as many as it takes.
+    #[arg(long, default_value_t = 0)]
+    pub rate: u32,
+    /// Seconds to call for.
+    #[arg(long, default_value_t = 4.0)]
+    pub seconds: f64,
+    /// Users to ask for, with the ids from 1.
+    #[arg(long, default_value_t = 1)]
+    pub users: i64,
+    /// NAME:VALUE of a header of each call of gRPC.
+    #[arg(long = "header")]
+    pub headers: Vec<String>,
+}
+
+/// What the connections share.
+struct Shared {
+    /// Calls that may be made now.
+    due: Cell<u64>,
+    users: i64,
+    /// Microseconds that each reply took.
+    latencies: RefCell<Vec<u32>>,
+}
+
+impl Load {
+    /// Makes the calls; returns the latency of each in microseconds, in the order of the replies.
+    ///
+    /// # Errors
+    /// If a connection fails, a reply is not the one expected, or one does not come.
+    pub async fn run(&self) -> Result<Vec<u32>, Error> {
+        LocalSet::new().run_until(self.calls()).await
+    }
+
+    async fn calls(&self) -> Result<Vec<u32>, Error> {
+        let shared = Rc::new(Shared { due: Cell::new(0), users: self.users, latencies: RefCell::new(Vec::new()) });
+        let mut connections = Vec::with_capacity(self.connections);
+        let mut readers = JoinSet::new();
+        for _ in 0..self.connections {
+            let connection = Rc::new(Connection::open(self, shared.clone()).await?);
+            readers.spawn_local(connection.clone().read());
+            connections.push(connection);
+        }
+        tokio::select! {
+            made = self.deal(&shared, &connections) => made?,
+            Some(failed) = readers.join_next() => return Err(failed.unwrap_or_else(Error::other)),
+        }
+        Ok(shared.latencies.take())
+    }
+
+    /// Deals calls to the connections until the time is over, and waits for the last replies.
+    async fn deal(&self, shared: &Shared, connections: &[Rc<Connection>]) -> Result<(), Error> {
+        let end = Instant::now() + Duration::from_secs_f64(self.seconds);
+        let mut ticks = interval(TICK);
+        let mut turn = 0;
+        let mut credit = 0.0;
+        while Instant::now() < end {
+            ticks.tick().await;
+            credit += f64::from(self.rate) * TICK.as_secs_f64();
+            shared.due.set(if self.rate == 0 { u64::MAX } else { shared.due.get() + credit as u64 });
+            credit = credit.fract();
+            for _ in 0..connections.len() {
+                if shared.due.get() > 0 {
+                    connections[turn].call()?;
+                    turn = (turn + 1) % connections.len();
+                }
+            }
+        }
+        shared.due.set(0);
+        let unanswered = || connections.iter().map(|connection| connection.in_flight()).sum::<usize>();
+        let all_answered = async {
+            while unanswered() > 0 {
+                ticks.tick().await;
+            }
+        };
+        let late = |_| Error::other(format!("{} calls were not answered in {LAST_REPLIES:?}", unanswered()));
+        timeout(LAST_REPLIES, all_answered).await.map_err(late)
+    }
+}
