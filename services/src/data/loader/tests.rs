@@ -102,6 +102,36 @@ async fn a_further_connection_joins_in_once_as_many_reads_wait_as_the_last_batch
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_hangs_holds_up_fewer_reads_than_it_took_and_fails_none_of_them() {
+    let fake = Fake::default();
+    let loader = fake.loader(2).await;
+    until(|| loader.status().connected == 2).await;
+    fake.plan().hang = true;
+    let hung = join_all([1, 2].map(|key| loader.load(key)));
+    let others = async {
+        sleep(MS).await;
+        fake.plan().hang = false;
+        let start = Instant::now();
+        assert_eq!(join_all([3, 4].map(|key| loader.load(key))).await, [Ok(Some(30)), Ok(Some(40))]);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    };
+    let (hung, ()) = futures_util::future::join(hung, others).await;
+    assert_eq!(hung, [Err(LoadError::Unavailable), Err(LoadError::Unavailable)]);
+
+    until(|| loader.status().connected == 2).await;
+    fake.plan().hang = true;
+    let hung = join_all([1, 2].map(|key| loader.load(key)));
+    let alone = async {
+        sleep(MS).await;
+        fake.plan().hang = false;
+        loader.load(3).await
+    };
+    let (hung, alone) = futures_util::future::join(hung, alone).await;
+    assert_eq!(hung, [Err(LoadError::Unavailable), Err(LoadError::Unavailable)]);
+    assert_eq!(alone, Ok(Some(30)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_of_callers_gone_are_skipped() {
     let fake = Fake::with_latency(10 * MS);
     let metrics = metrics();
