@@ -125,7 +125,7 @@ bench: setup ## measures the services against a bare tonic handler and plain poo
 bench-check: ## fails if a call takes more than 5 % more instructions than bench/instructions.json says, or the bench does not run
 	cargo build $(LOCKED) --release --bins $(RELEASED)
 	bench/instructions --check
-	bench/run --rounds 1 --rates 2000 --seconds 1
+	bench/run --rounds 1 --rates 2000 --seconds 1 --json /dev/null
 
 e2e: build ## checks chart, operator and system in the cluster of KUBECONFIG; unset, in one that it starts itself (see e2e/run)
 	e2e/run $(BIN)

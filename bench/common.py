@@ -160,5 +160,5 @@ def load(protocol, port, variant, rate, seconds, connections=CONNECTIONS, header
 
 
 def ids(variant):
-    """How many users to ask for: what stands in memory are the samples."""
-    return IDS if variant in ("full", "pooled") else 1
+    """How many users to ask for: what stands in memory are the ten samples."""
+    return 10 if variant == "memory" else IDS

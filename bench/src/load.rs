@@ -1,13 +1,15 @@
 //! Load on a server: many connections, users at random, from one thread that leaves as much of its core as it can to the stores.
 //!
 //! Calls come in bunches, one each millisecond, and go to the connections in turn, as many to each as it has room for. Calls beyond that
-//! wait for replies. A reply must be about the user asked for; anything else ends the load.
+//! wait for replies; latencies count from when a call was due, so a server that is late with some does not hide that others had to wait
+//! (coordinated omission). A reply must be about the user asked for; anything else ends the load.
 
 mod connection;
 mod grpc;
 mod http;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io::Error;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -61,11 +63,24 @@ pub struct Load {
 
 /// What the connections share.
 struct Shared {
-    /// Calls that may be made now.
-    due: Cell<u64>,
+    /// When the calls were due that are to be made.
+    due: RefCell<VecDeque<Instant>>,
+    /// Whether a call is due whenever there is room for one.
+    always_due: Cell<bool>,
     users: i64,
     /// Microseconds that each reply took.
     latencies: RefCell<Vec<u32>>,
+}
+
+impl Shared {
+    /// Takes one call: when it was due, if there is one. `now` is the time.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        if self.always_due.get() { Some(now) } else { self.due.borrow_mut().pop_front() }
+    }
+
+    fn any_due(&self) -> bool {
+        self.always_due.get() || !self.due.borrow().is_empty()
+    }
 }
 
 impl Load {
@@ -78,7 +93,12 @@ impl Load {
     }
 
     async fn calls(&self) -> Result<Vec<u32>, Error> {
-        let shared = Rc::new(Shared { due: Cell::new(0), users: self.users, latencies: RefCell::new(Vec::new()) });
+        let shared = Rc::new(Shared {
+            due: RefCell::default(),
+            always_due: Cell::new(self.rate == 0),
+            users: self.users,
+            latencies: RefCell::default(),
+        });
         let mut connections = Vec::with_capacity(self.connections);
         let mut readers = JoinSet::new();
         for _ in 0..self.connections {
@@ -101,17 +121,20 @@ impl Load {
         let mut credit = 0.0;
         while Instant::now() < end {
             ticks.tick().await;
+            // What the load itself is late is not the server's fault.
+            let due = Instant::now();
             credit += f64::from(self.rate) * TICK.as_secs_f64();
-            shared.due.set(if self.rate == 0 { u64::MAX } else { shared.due.get() + credit as u64 });
+            shared.due.borrow_mut().extend(std::iter::repeat_n(due, credit as usize));
             credit = credit.fract();
             for _ in 0..connections.len() {
-                if shared.due.get() > 0 {
+                if shared.any_due() {
                     connections[turn].call()?;
                     turn = (turn + 1) % connections.len();
                 }
             }
         }
-        shared.due.set(0);
+        shared.always_due.set(false);
+        shared.due.borrow_mut().clear();
         let unanswered = || connections.iter().map(|connection| connection.in_flight()).sum::<usize>();
         let all_answered = async {
             while unanswered() > 0 {

@@ -36,7 +36,7 @@ pub(super) struct Reply {
 struct Call {
     number: u32,
     user: i64,
-    sent: Instant,
+    due: Instant,
 }
 
 struct State {
@@ -76,13 +76,13 @@ impl Connection {
     pub(super) fn call(&self) -> Result<(), Error> {
         let mut state = self.state.borrow_mut();
         let State { wire, in_flight, output } = &mut *state;
-        let sent = Instant::now();
-        let due = self.shared.due.get().min((self.room - in_flight.len()) as u64);
-        self.shared.due.update(|all| all - due);
-        for _ in 0..due {
+        let now = Instant::now();
+        while in_flight.len() < self.room
+            && let Some(due) = self.shared.next_due(now)
+        {
             let user = fastrand::i64(1..=self.shared.users);
             let number = wire.call(user, output);
-            in_flight.push(Call { number, user, sent });
+            in_flight.push(Call { number, user, due });
         }
         self.flush(output)
     }
@@ -136,7 +136,7 @@ impl Connection {
             if call.user != reply.user {
                 return Err(unasked());
             }
-            self.shared.latencies.borrow_mut().push((now - call.sent).as_micros() as u32);
+            self.shared.latencies.borrow_mut().push((now - call.due).as_micros() as u32);
         }
         input.drain(..taken);
         Ok(())

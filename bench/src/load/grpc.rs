@@ -113,7 +113,8 @@ impl Wire for Grpc {
         }
         let ended = matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0;
         let reply = if ended {
-            let without = || Error::other(format!("the reply on stream {stream} has no message"));
+            let without =
+                || Error::other(format!("the reply on stream {stream} has no message, but these headers: {}", payload.escape_ascii()));
             let place = self.answered.iter().position(|reply| reply.call == stream).ok_or_else(without)?;
             Some(self.answered.swap_remove(place))
         } else {
@@ -138,4 +139,76 @@ fn string(text: &str, output: &mut Vec<u8>) -> Result<(), Error> {
     output.push(text.len() as u8);
     output.extend_from_slice(text.as_bytes());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use user_info_proto::User;
+
+    use super::*;
+
+    fn grpc() -> Grpc {
+        Grpc::new("host", &[]).unwrap()
+    }
+
+    fn reply_about(user: i64, stream: u32) -> Vec<u8> {
+        let reply = GetUserInfoReply { user: Some(User { user_id: user, ..User::default() }), ..GetUserInfoReply::default() };
+        let mut message = vec![0];
+        message.extend_from_slice(&(reply.encoded_len() as u32).to_be_bytes());
+        message.extend_from_slice(&reply.encode_to_vec());
+        let mut frames = Vec::new();
+        frame(HEADERS, END_HEADERS, stream, b"headers", &mut frames);
+        frame(DATA, 0, stream, &message, &mut frames);
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, b"trailers", &mut frames);
+        frames
+    }
+
+    /// Takes all whole pieces; returns how long they are, and the replies among them.
+    fn take(grpc: &mut Grpc, input: &[u8]) -> (usize, Vec<(u32, i64)>) {
+        let (mut taken, mut replies) = (0, Vec::new());
+        while let Some((length, reply)) = grpc.reply(&input[taken..], &mut Vec::new()).unwrap() {
+            taken += length;
+            replies.extend(reply.map(|reply| (reply.call, reply.user)));
+        }
+        (taken, replies)
+    }
+
+    #[test]
+    fn a_reply_is_taken_when_its_stream_has_ended() {
+        let frames = [reply_about(4096, 1), reply_about(7, 3)].concat();
+        for part in 0..frames.len() {
+            let mut grpc = grpc();
+            let (taken, first) = take(&mut grpc, &frames[..part]);
+            let (rest, second) = take(&mut grpc, &frames[taken..]);
+            assert_eq!((taken + rest, [first, second].concat()), (frames.len(), vec![(1, 4096), (3, 7)]), "{part} bytes first");
+        }
+    }
+
+    #[test]
+    fn an_error_reply_is_told() {
+        let mut frames = Vec::new();
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, b"grpc-status: 14", &mut frames);
+        let error = grpc().reply(&frames, &mut Vec::new()).err().unwrap();
+        assert!(error.to_string().contains("grpc-status: 14"), "{error}");
+    }
+
+    #[test]
+    fn the_end_of_the_connection_is_told() {
+        let mut frames = Vec::new();
+        frame(GOAWAY, 0, 0, &[0; 8], &mut frames);
+        let error = grpc().reply(&frames, &mut Vec::new()).err().unwrap();
+        assert!(error.to_string().contains("the server ends"), "{error}");
+    }
+
+    #[test]
+    fn the_server_may_send_on_before_its_window_is_used_up() {
+        let (mut grpc, mut output) = (grpc(), Vec::new());
+        grpc.received = WINDOW / 2;
+        let mut data = Vec::new();
+        frame(DATA, 0, 1, &[0; MESSAGE_HEAD], &mut data);
+        grpc.reply(&data, &mut output).unwrap().unwrap();
+        let mut update = Vec::new();
+        frame(WINDOW_UPDATE, 0, 0, &(WINDOW / 2 + MESSAGE_HEAD as u32).to_be_bytes(), &mut update);
+        assert_eq!(output, update);
+    }
 }

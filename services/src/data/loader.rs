@@ -2,8 +2,8 @@
 //!
 //! A bounded queue is shared by one owner task a connection. An owner that is free takes what waits, up to [`MAX_BATCH`] keys, and runs one
 //! query. There is no timer window: alone, a read is a batch of one and waits for nobody; under load, reads gather while a connection is
-//! busy, so batches grow by themselves, and a further connection joins in once as many reads wait as the last batch took. A query starts
-//! after all of its reads were asked for, hence a read through the loader is as fresh as a direct one; joining a query already on its way
+//! busy, so batches grow by themselves, and a further connection joins in once as many reads wait as the last batch on its way took. A query
+//! starts after all of its reads were asked for, hence a read through the loader is as fresh as a direct one; joining a query already on its way
 //! would not be.
 //!
 //! Owners run on the runtime that opened the loader. A caller that goes away leaves nothing behind: its read is skipped, or its answer dropped.
@@ -137,7 +137,7 @@ impl<K: Copy + Ord + Send + 'static, V: Clone + Send + 'static> Loader<K, V> {
     {
         let queue = Arc::new(Queue::new(store, QUEUE_CAPACITY, metrics));
         let first = match owner::connect(&backend, store).await {
-            Ok(connection) => Some((connection, Lease::open(&queue))),
+            Ok(connection) => Some((connection, Lease::open(&queue, 0))),
             Err(ConnectError::Unreachable(error)) => {
                 queue.report(&error);
                 None
@@ -153,11 +153,11 @@ impl<K: Copy + Ord + Send + 'static, V: Clone + Send + 'static> Loader<K, V> {
         Ok(loader)
     }
 
-    /// Reads `key`. May be dropped at any time.
-    pub async fn load(&self, key: K) -> Result<Option<V>, LoadError> {
-        let reply = self.handle.queue.push(key)?;
+    /// Lines a read of `key` up at once, and gives what waits for its answer. May be dropped at any time.
+    pub fn load(&self, key: K) -> impl Future<Output = Result<Option<V>, LoadError>> + use<K, V> {
+        let reply = self.handle.queue.push(key);
         // An owner drops the other end only together with its runtime.
-        reply.await.unwrap_or(Err(LoadError::Unavailable))
+        async { reply?.await.unwrap_or(Err(LoadError::Unavailable)) }
     }
 
     /// How the store is doing.

@@ -5,6 +5,9 @@ pub(super) mod mysql;
 mod sql;
 pub(super) mod sqlite;
 
+use std::future::{Future, ready};
+
+use futures_util::future::Either;
 use user_info_api::config;
 
 use self::memory::MemoryUsers;
@@ -53,11 +56,14 @@ impl Users {
         Ok(Self(Store::Memory(MemoryUsers::new())))
     }
 
-    /// The user called `id`, if there is one.
-    pub async fn get(&self, id: i64) -> Result<Option<User>, LoadError> {
+    /// The user called `id`, if there is one. Asks for it at once.
+    ///
+    /// # Errors
+    /// If the store does not answer, or holds something that is no user.
+    pub fn get(&self, id: i64) -> impl Future<Output = Result<Option<User>, LoadError>> + use<> {
         match &self.0 {
-            Store::Memory(users) => Ok(users.get(id)),
-            Store::Loader(loader) => loader.load(id).await,
+            Store::Memory(users) => Either::Left(ready(Ok(users.get(id)))),
+            Store::Loader(loader) => Either::Right(loader.load(id)),
         }
     }
 

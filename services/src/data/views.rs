@@ -3,6 +3,9 @@
 mod memory;
 pub(super) mod redis;
 
+use std::future::{Future, ready};
+
+use futures_util::future::Either;
 use user_info_api::config;
 
 use self::memory::MemoryViews;
@@ -35,18 +38,21 @@ impl Views {
         }
     }
 
-    /// Page views of the user `id`; 0 if none are stored, or something that is not a number.
+    /// Page views of the user `id`; 0 if none are stored, or something that is not a number. Asks for them at once.
     ///
     /// # Errors
     /// If the store does not answer.
-    pub async fn get(&self, id: i64) -> Result<i64, LoadError> {
-        match &self.0 {
-            Store::Memory(views) => Ok(views.get(id)),
-            Store::Loader(loader) => match loader.load(id).await {
+    pub fn get(&self, id: i64) -> impl Future<Output = Result<i64, LoadError>> + use<> {
+        let asked = match &self.0 {
+            Store::Memory(views) => Either::Left(ready(Ok(Some(views.get(id))))),
+            Store::Loader(loader) => Either::Right(loader.load(id)),
+        };
+        async {
+            match asked.await {
                 Ok(visits) => Ok(visits.unwrap_or(0)),
                 Err(LoadError::Malformed(_)) => Ok(0),
                 Err(error) => Err(error),
-            },
+            }
         }
     }
 

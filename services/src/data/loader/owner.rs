@@ -67,7 +67,7 @@ impl<B: Backend> Owner<B> {
                 Some(open) => open,
                 // The first attempt of a further connection need not wait; that of the connection 0 was made when the loader was opened.
                 None => match self.reconnect(std::mem::take(&mut first)).await {
-                    Some(connection) => (connection, Lease::open(&self.queue)),
+                    Some(connection) => (connection, Lease::open(&self.queue, self.id)),
                     None => return,
                 },
             };
@@ -135,7 +135,7 @@ impl<B: Backend> Owner<B> {
     /// store keeps it, and reads may be repeated.
     async fn query(&mut self, connection: &mut B::Connection) -> Result<(), Failure> {
         match self.read(connection).await {
-            Err(Failure::Lost(_)) => {}
+            Err(Failure::Lost(_)) => self.queue.delayed(self.id),
             outcome => return outcome,
         }
         *connection = connect(&*self.backend, self.queue.store()).await.map_err(|error| Failure::Lost(error.to_string()))?;

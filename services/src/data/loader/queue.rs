@@ -31,8 +31,8 @@ struct State<K, V> {
     waiting: VecDeque<Request<K, V>>,
     /// Owners without work, the one that was busy last at the end: it is called first, as its connection is the least likely to be stale.
     idle: Vec<Idle>,
-    /// Reads that the last batch took.
-    last_batch: usize,
+    /// Batches on their way, in the order they began in, without those that a later one has overtaken: they may hang.
+    on_their_way: Vec<Batch>,
     /// Connections that are open.
     connected: usize,
     closed: bool,
@@ -47,17 +47,29 @@ struct Idle {
     called: bool,
 }
 
+/// Reads that an owner has taken and not answered yet.
+struct Batch {
+    owner: usize,
+    reads: usize,
+}
+
 impl<K, V> State<K, V> {
+    /// Notes that an owner's batch, if it had one, has ended.
+    fn ended(&mut self, owner: usize) {
+        if let Some(place) = self.on_their_way.iter().position(|batch| batch.owner == owner) {
+            self.on_their_way.drain(..=place);
+        }
+    }
+
     /// Calls an idle owner, if what waits is worth a query of its own; a busy owner looks here again by itself.
     ///
-    /// It is if nobody is busy, or if as many reads wait as the last batch took: batches on several connections grow alike, and a read that
-    /// is as alone as the one on its way does not wait for it.
+    /// It is if no batch is on its way, or if as many reads wait as the last of them took: batches on several connections grow alike, and a
+    /// read that is as alone as the one on its way does not wait for it.
     #[must_use]
     fn call_owner(&mut self) -> Option<Waker> {
         let called = self.idle.iter().filter(|idle| idle.called).count();
         let enough = match called {
-            0 if self.idle.len() == self.connected => 1,
-            0 => self.last_batch,
+            0 => self.on_their_way.last().map_or(1, |batch| batch.reads),
             called => called * MAX_BATCH + 1,
         };
         if self.waiting.len() < enough {
@@ -71,7 +83,8 @@ impl<K, V> State<K, V> {
 
 impl<K, V> Queue<K, V> {
     pub(super) fn new(store: &str, capacity: usize, metrics: StoreMetrics) -> Self {
-        let state = State { waiting: VecDeque::new(), idle: Vec::new(), last_batch: 0, connected: 0, closed: false, last_error: None };
+        let state =
+            State { waiting: VecDeque::new(), idle: Vec::new(), on_their_way: Vec::new(), connected: 0, closed: false, last_error: None };
         Self { state: Mutex::new(state), store: store.into(), capacity, metrics }
     }
 
@@ -119,6 +132,7 @@ impl<K, V> Queue<K, V> {
             return Poll::Ready(false);
         }
         state.idle.retain(|idle| idle.owner != owner);
+        state.ended(owner);
         let before = state.waiting.len();
         while batch.len() < MAX_BATCH
             && let Some(request) = state.waiting.pop_front()
@@ -132,13 +146,24 @@ impl<K, V> Queue<K, V> {
             state.idle.push(Idle { owner, waker: cx.waker().clone(), called: false });
             return Poll::Pending;
         }
-        state.last_batch = batch.len();
+        state.on_their_way.push(Batch { owner, reads: batch.len() });
         let next = state.call_owner();
         drop(state);
         if let Some(next) = next {
             next.wake();
         }
         Poll::Ready(true)
+    }
+
+    /// Lets nobody wait for an owner's batch any more: it takes longer than it should.
+    pub(super) fn delayed(&self, owner: usize) {
+        let mut state = self.state();
+        state.ended(owner);
+        let next = state.call_owner();
+        drop(state);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 
     /// Ends all owners.
@@ -186,16 +211,17 @@ impl<K, V> Queue<K, V> {
     }
 }
 
-/// Counts a connection as open until dropped. With the last one go the reads that wait: nobody is left to carry them out.
+/// Counts the connection of an owner as open until dropped. With the last one go the reads that wait: nobody is left to carry them out.
 pub(super) struct Lease<K, V> {
     queue: Arc<Queue<K, V>>,
+    owner: usize,
 }
 
 impl<K, V> Lease<K, V> {
-    pub(super) fn open(queue: &Arc<Queue<K, V>>) -> Self {
+    pub(super) fn open(queue: &Arc<Queue<K, V>>, owner: usize) -> Self {
         queue.state().connected += 1;
         queue.metrics.connected.inc();
-        Self { queue: queue.clone() }
+        Self { queue: queue.clone(), owner }
     }
 }
 
@@ -206,14 +232,12 @@ impl<K, V> Drop for Lease<K, V> {
         let mut state = queue.state();
         state.connected -= 1;
         if state.connected > 0 {
-            // This owner would have looked for what waits.
-            let next = state.call_owner();
             drop(state);
-            if let Some(next) = next {
-                next.wake();
-            }
+            // This owner would have looked for what waits.
+            queue.delayed(self.owner);
             return;
         }
+        state.ended(self.owner);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         queue.metrics.queue_depth.sub(waiting.len() as i64);

@@ -101,34 +101,50 @@ async fn a_further_connection_joins_in_once_as_many_reads_wait_as_the_last_batch
     assert_eq!(start.elapsed(), 20 * MS);
 }
 
+/// Lets a read of each of these keys hang on the way, and does `meanwhile` from a millisecond later on.
+async fn with_hanging(fake: &Fake, loader: &Loader<u32, u32>, keys: &[u32], meanwhile: impl Future<Output = ()>) {
+    until(|| loader.status().connected == 2).await;
+    fake.plan().hang = true;
+    let hanging = join_all(keys.iter().map(|&key| loader.load(key)));
+    let later = async {
+        sleep(MS).await;
+        fake.plan().hang = false;
+        meanwhile.await;
+    };
+    let (outcome, ()) = futures_util::future::join(hanging, later).await;
+    assert!(outcome.iter().all(|read| *read == Err(LoadError::Unavailable)), "{outcome:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_hangs_holds_up_fewer_reads_than_it_took_and_fails_none_of_them() {
     let fake = Fake::default();
     let loader = fake.loader(2).await;
-    until(|| loader.status().connected == 2).await;
-    fake.plan().hang = true;
-    let hung = join_all([1, 2].map(|key| loader.load(key)));
-    let others = async {
-        sleep(MS).await;
-        fake.plan().hang = false;
+    let at_once = async |keys: &[u32]| {
         let start = Instant::now();
-        assert_eq!(join_all([3, 4].map(|key| loader.load(key))).await, [Ok(Some(30)), Ok(Some(40))]);
-        assert_eq!(start.elapsed(), Duration::ZERO);
+        let expected: Vec<_> = keys.iter().map(|key| Ok(Some(key * 10))).collect();
+        assert_eq!(join_all(keys.iter().map(|&key| loader.load(key))).await, expected);
+        assert_eq!(start.elapsed(), Duration::ZERO, "{keys:?}");
     };
-    let (hung, ()) = futures_util::future::join(hung, others).await;
-    assert_eq!(hung, [Err(LoadError::Unavailable), Err(LoadError::Unavailable)]);
-
-    until(|| loader.status().connected == 2).await;
-    fake.plan().hang = true;
-    let hung = join_all([1, 2].map(|key| loader.load(key)));
-    let alone = async {
-        sleep(MS).await;
-        fake.plan().hang = false;
-        loader.load(3).await
-    };
-    let (hung, alone) = futures_util::future::join(hung, alone).await;
-    assert_eq!(hung, [Err(LoadError::Unavailable), Err(LoadError::Unavailable)]);
-    assert_eq!(alone, Ok(Some(30)));
+    // As many as hang; after them any, since what has been overtaken holds up nobody.
+    with_hanging(&fake, &loader, &[1, 2], async {
+        at_once(&[3, 4]).await;
+        at_once(&[5]).await;
+    })
+    .await;
+    // More than hang, and fewer again.
+    with_hanging(&fake, &loader, &[1], async {
+        at_once(&[3, 4, 5, 6]).await;
+        at_once(&[7]).await;
+    })
+    .await;
+    // Fewer, too, if it is the second attempt that hangs.
+    fake.plan().read_errors = vec![lost()];
+    with_hanging(&fake, &loader, &[1, 2], at_once(&[3])).await;
+    // Fewer wait until it is given up.
+    with_hanging(&fake, &loader, &[1, 2], async {
+        assert_eq!(loader.load(3).await, Ok(Some(30)));
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
