@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
+use super::window::nanos;
+
 /// Probes in a row that must succeed before the breaker closes.
 const SUCCESSES: u64 = 5;
 
@@ -71,8 +73,4 @@ impl Bounded {
         });
         closed
     }
-}
-
-fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The breaker of one operation: its settings, window and state, in either mode.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use user_info_api::config::{BreakerMode, CircuitBreaker};
 use super::BreakerMetrics;
 use super::bounded::Bounded;
 use super::kratos::{rejection, trips};
-use super::window::Window;
+use super::window::{Window, nanos};
 
 /// The breaker of one operation.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ struct Rules {
 /// Outlives a change of settings that does not change what is counted.
 #[derive(Debug)]
 struct Counts {
+    /// Tells them from all others.
+    number: u64,
     start: Instant,
     window: Window,
     bounded: Bounded,
@@ -44,19 +46,25 @@ struct Counts {
 /// What was decided about a call that passed; given back when it ends.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// None: the breaker is off.
-    counts: Option<Arc<Counts>>,
+    /// [`Counts::number`]; none: the breaker is off.
+    counts: Option<u64>,
     generation: u32,
     probe: bool,
 }
 
 impl Counts {
     fn new(settings: &CircuitBreaker, now: Instant) -> Self {
-        Self { start: now, window: Window::new(settings.window.get(), now), bounded: Bounded::default() }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            start: now,
+            window: Window::new(settings.window.get(), now),
+            bounded: Bounded::default(),
+        }
     }
 
     fn nanos(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+        nanos(now.saturating_duration_since(self.start))
     }
 }
 
@@ -120,23 +128,24 @@ impl Circuit {
             window.add(false, now);
             return None;
         }
-        Some(Admission { counts: Some(Arc::clone(&rules.counts)), generation: 0, probe: false })
+        Some(Admission { counts: Some(rules.counts.number), generation: 0, probe: false })
     }
 
     fn admit_bounded(rules: &Rules, now: Instant) -> Option<Admission> {
         let counts = &rules.counts;
         let state = counts.bounded.state();
         let passes = !state.open || counts.bounded.probe(counts.nanos(now), rules.probe_interval());
-        passes.then(|| Admission { counts: Some(Arc::clone(counts)), generation: state.generation, probe: state.open })
+        passes.then(|| Admission { counts: Some(counts.number), generation: state.generation, probe: state.open })
     }
 
     /// Notes how a call ended that was admitted: `None` if it was canceled, of which nothing is learnt.
     pub(super) fn done(&self, admission: &Admission, success: Option<bool>, now: Instant) {
-        let Some(counts) = &admission.counts else { return };
+        let Some(number) = admission.counts else { return };
         let rules = self.rules.load();
-        if !Arc::ptr_eq(counts, &rules.counts) {
+        if number != rules.counts.number {
             return;
         }
+        let counts = &rules.counts;
         match (rules.settings.mode, success, admission.probe) {
             (_, None, _) => {}
             (BreakerMode::Kratos, Some(success), _) => counts.window.add(success, now),
