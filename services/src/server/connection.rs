@@ -21,8 +21,6 @@ use crate::stream::Stream;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Length of what opens each HTTP/2 connection, in bytes (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
-/// A peer that is quiet is asked this often whether it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: u32 = 16 * 1024;
 
@@ -44,11 +42,7 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(max_concurrent_streams)
-        .max_header_list_size(MAX_HEAD)
-        .keep_alive_interval(KEEP_ALIVE);
+    builder.timer(TokioTimer::new()).max_concurrent_streams(max_concurrent_streams).max_header_list_size(MAX_HEAD);
     let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     until_stopped(connection, stopping, http2::Connection::graceful_shutdown).await;

@@ -8,32 +8,33 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
-use tower::{Service, ServiceExt};
+use tower::Service;
 use user_info_proto::user_info_server::UserInfo;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
+use super::shared::Shared;
 use crate::{Call, Error};
 
 /// The service before `stack`.
 #[derive(Debug, Clone)]
 pub struct Grpc<S> {
-    stack: S,
+    stack: Shared<S>,
 }
 
 impl<S> Grpc<S> {
-    /// Serves `stack`.
-    pub const fn new(stack: S) -> Self {
-        Self { stack }
+    /// Serves `stack`, which has to be always ready.
+    pub fn new(stack: S) -> Self {
+        Self { stack: Shared::new(stack) }
     }
 }
 
 #[tonic::async_trait]
 impl<S> UserInfo for Grpc<S>
 where
-    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
     async fn get_user_info(&self, request: Request<GetUserInfoRequest>) -> Result<Response<GetUserInfoReply>, Status> {
-        Ok(self.stack.clone().oneshot(Call::from_grpc(GET_USER_INFO, request)).await.map(Response::new)?)
+        Ok(self.stack.call(Call::from_grpc(GET_USER_INFO, request)).await.map(Response::new)?)
     }
 }
 

@@ -13,9 +13,11 @@ pub fn handler(
     data: Data,
     ip_addr: Arc<str>,
 ) -> impl Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static {
+    let shared = Arc::new((data, ip_addr));
     tower::service_fn(move |call: Call<GetUserInfoRequest>| {
-        let (data, ip_addr) = (data.clone(), Arc::clone(&ip_addr));
+        let shared = Arc::clone(&shared);
         async move {
+            let (data, ip_addr) = &*shared;
             let (user, visits) = data.get(call.message.user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
             // `ip` is never filled, as in the Go demo
             let user = User { user_id: user.id, name: user.name, ip: String::new(), email: user.email, visits };

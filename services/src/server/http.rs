@@ -6,24 +6,26 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::openapi;
+use super::shared::Shared;
 use crate::error::reason;
 use crate::process::admin;
 use crate::protojson::Reply;
 use crate::{Call, Error, Kind};
 
-/// The route of `GetUserInfo` before `stack`, the document that describes it, and `beside` them other routes.
+/// The route of `GetUserInfo` before `stack`, which has to be always ready, the document that describes it, and `beside` them other routes.
 pub fn router<S>(stack: S, beside: Router) -> Router
 where
-    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
+    let stack = Shared::new(stack);
     let get_user_info = move |request: Request| {
         let stack = stack.clone();
         async move {
-            let reply = stack.oneshot(decode(request)?).await?;
+            let reply = stack.call(decode(request)?).await?;
             Ok::<_, Error>(encode(&reply))
         }
     };

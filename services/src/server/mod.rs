@@ -11,6 +11,7 @@ pub mod http;
 mod listener;
 pub mod openapi;
 mod prompt;
+mod shared;
 mod worker;
 
 use std::path::Path;

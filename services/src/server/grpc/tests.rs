@@ -3,6 +3,7 @@ use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use prost::Message;
 use tonic::Code;
+use tower::ServiceExt;
 use user_info_proto::user_info_server::UserInfoServer;
 
 use super::*;

@@ -1,6 +1,6 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
-
+use tower::ServiceExt;
 use user_info_proto::User;
 
 use super::*;
