@@ -148,10 +148,11 @@ def serving(variant, folder, stores, workers=1, cores=SERVER):
         server.wait()
 
 
-def load(protocol, port, variant, rate, seconds, connections=CONNECTIONS, headers=()):
-    """Calls the variant for so long, `rate` times a second or as often as it takes (0): how many replies came (`calls`), `p50_us` and `p99_us`."""
+def load(protocol, port, variant, rate, seconds, connections=CONNECTIONS, streams=STREAMS, headers=()):
+    """Calls the variant for so long, `rate` times a second or as often as it takes (0): how many replies came (`calls`),
+    `p50_us`, `p99_us` and `undisturbed_p99_us` (that of the median tenth of a second)."""
     options = [option for header in headers for option in ("--header", header)]
-    process = pinned(LOAD, TARGET / "load", protocol, f"127.0.0.1:{port}", "--connections", connections[protocol], "--streams", STREAMS,
+    process = pinned(LOAD, TARGET / "load", protocol, f"127.0.0.1:{port}", "--connections", connections[protocol], "--streams", streams,
                      "--rate", rate, "--seconds", seconds, "--users", ids(variant), *options, stdout=subprocess.PIPE, stderr=None, text=True)
     out, _ = process.communicate(timeout=seconds + 30)
     if process.returncode:

@@ -1,12 +1,15 @@
 //! Load on a server: many connections, users at random, from one thread that leaves as much of its core as it can to the stores.
 //!
-//! Calls come in bunches, one each millisecond, and go to the connections in turn, as many to each as it has room for. Calls beyond that
-//! wait for replies; latencies count from when a call was due, so a server that is late with some does not hide that others had to wait
-//! (coordinated omission). A reply must be about the user asked for; anything else ends the load.
+//! Calls come in bunches of one size, one each 1.25 ms, and go to the connections in turn, as many to each as it has room for. Those that
+//! the load is too late for are left out, as that is not the server's fault. Calls beyond the room wait for replies; latencies count from when a
+//! call was due, so a server that is late with some does not hide that others had to wait (coordinated omission). A reply must be about the
+//! user asked for; anything else ends the load.
 
 mod connection;
 mod grpc;
 mod http;
+mod latencies;
+mod ticks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,12 +18,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use self::connection::Connection;
+pub use self::latencies::Latencies;
+use self::ticks::Ticks;
 
-/// Time between two bunches of calls.
-const TICK: Duration = Duration::from_millis(1);
+/// Time between two bunches of calls. Each of eight connections has its turn every 10 ms, as often as h2load looks whether calls are due.
+const TICK: Duration = Duration::from_micros(1250);
 
 /// Longest time to wait for the last replies.
 const LAST_REPLIES: Duration = Duration::from_secs(10);
@@ -68,8 +73,7 @@ struct Shared {
     /// Whether a call is due whenever there is room for one.
     always_due: Cell<bool>,
     users: i64,
-    /// Microseconds that each reply took.
-    latencies: RefCell<Vec<u32>>,
+    latencies: RefCell<Latencies>,
 }
 
 impl Shared {
@@ -84,20 +88,20 @@ impl Shared {
 }
 
 impl Load {
-    /// Makes the calls; returns the latency of each in microseconds, in the order of the replies.
+    /// Makes the calls; returns how long the replies took.
     ///
     /// # Errors
     /// If a connection fails, a reply is not the one expected, or one does not come.
-    pub async fn run(&self) -> Result<Vec<u32>, Error> {
+    pub async fn run(&self) -> Result<Latencies, Error> {
         LocalSet::new().run_until(self.calls()).await
     }
 
-    async fn calls(&self) -> Result<Vec<u32>, Error> {
+    async fn calls(&self) -> Result<Latencies, Error> {
         let shared = Rc::new(Shared {
             due: RefCell::default(),
             always_due: Cell::new(self.rate == 0),
             users: self.users,
-            latencies: RefCell::default(),
+            latencies: RefCell::new(Latencies::new(Instant::now())),
         });
         let mut connections = Vec::with_capacity(self.connections);
         let mut readers = JoinSet::new();
@@ -110,18 +114,17 @@ impl Load {
             made = self.deal(&shared, &connections) => made?,
             Some(failed) = readers.join_next() => return Err(failed.unwrap_or_else(Error::other)),
         }
-        Ok(shared.latencies.take())
+        Ok(shared.latencies.replace(Latencies::new(Instant::now())))
     }
 
     /// Deals calls to the connections until the time is over, and waits for the last replies.
     async fn deal(&self, shared: &Shared, connections: &[Rc<Connection>]) -> Result<(), Error> {
         let end = Instant::now() + Duration::from_secs_f64(self.seconds);
-        let mut ticks = interval(TICK);
+        let ticks = Ticks::every(TICK)?;
         let mut turn = 0;
         let mut credit = 0.0;
         while Instant::now() < end {
-            ticks.tick().await;
-            // What the load itself is late is not the server's fault.
+            ticks.tick().await?;
             let due = Instant::now();
             credit += f64::from(self.rate) * TICK.as_secs_f64();
             shared.due.borrow_mut().extend(std::iter::repeat_n(due, credit as usize));
@@ -138,10 +141,11 @@ impl Load {
         let unanswered = || connections.iter().map(|connection| connection.in_flight()).sum::<usize>();
         let all_answered = async {
             while unanswered() > 0 {
-                ticks.tick().await;
+                ticks.tick().await?;
             }
+            Ok(())
         };
         let late = |_| Error::other(format!("{} calls were not answered in {LAST_REPLIES:?}", unanswered()));
-        timeout(LAST_REPLIES, all_answered).await.map_err(late)
+        timeout(LAST_REPLIES, all_answered).await.map_err(late)?
     }
 }

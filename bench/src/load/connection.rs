@@ -136,7 +136,7 @@ impl Connection {
             if call.user != reply.user {
                 return Err(unasked());
             }
-            self.shared.latencies.borrow_mut().push((now - call.due).as_micros() as u32);
+            self.shared.latencies.borrow_mut().push(call.due, now);
         }
         input.drain(..taken);
         Ok(())
