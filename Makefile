@@ -119,6 +119,7 @@ bench: setup ## measures the services against a bare tonic handler and plain poo
 	bench/syscalls
 	bench/footprint
 	bench/workers
+	bench/reads
 	bench/scenarios
 	bench/instructions
 
