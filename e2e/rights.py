@@ -114,9 +114,12 @@ class Kubelet(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.stopped = threading.Event()
+        self.resting = False
 
     def run(self):
         while not self.stopped.wait(0.3):
+            if self.resting:
+                continue
             done = subprocess.run(["kubectl", "get", "pods", "--namespace", SYSTEM.name, "--output", "json"], capture_output=True, check=False)
             for pod in json.loads(done.stdout or '{"items": []}')["items"]:
                 self.look(pod)
@@ -173,6 +176,13 @@ def settled():
     expect(ready.get("status") == "True" and ready.get("observedGeneration") == now["metadata"]["generation"], f"AddonsReady: {ready}")
 
 
+def ready(status):
+    """Fails unless the operator says of the last change that the system is ready, or not."""
+    now = resource()
+    ready = condition(now, "Ready")
+    expect(ready.get("status") == status and ready.get("observedGeneration") == now["metadata"]["generation"], f"Ready: {ready}")
+
+
 def releases():
     labels = SYSTEM.kubectl("get", "secrets", "--selector", "owner=helm", "--output", "jsonpath={.items[*].metadata.labels.name}")
     return set(labels.split())
@@ -201,13 +211,19 @@ def install():
     SYSTEM.apply({"apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "demo"}, "spec": SPEC})
     eventually(LIMIT, lambda: expect(releases() == {f"demo-{name}" for name in ADDONS}, f"releases: {releases()}"), every=1)
     eventually(LIMIT, settled, every=1)
+    eventually(LIMIT, lambda: ready("True"), every=1)
 
 
 @check("it is scaled, changed live, mended and has addons changed and taken away")
 def change():
     patch = lambda spec: SYSTEM.patch("userinfodeployment", "demo", {"spec": spec})  # noqa: E731
+    # That it is ready for a second time is the same Event again, which is patched.
+    KUBELET.resting = True
     patch({"rateLimiter": {"requestsPerSecond": 7}, "client": {"replicas": 2}})
+    eventually(LIMIT, lambda: ready("False"), every=1)
+    KUBELET.resting = False
     eventually(LIMIT, settled, every=1)
+    eventually(LIMIT, lambda: ready("True"), every=1)
     SYSTEM.kubectl("delete", "deployment", "demo-user-client")
     eventually(LIMIT, lambda: SYSTEM.get("deployment", "demo-user-client"))
     patch({"image": {"tag": "next"}, "addons": {"consul": {"values": {"replicas": 1}}, "prometheus": {"values": {"scrapeInterval": "20s"}}}})
