@@ -52,11 +52,16 @@ def scraped(system, *jobs, others=None):
     expect(set(jobs) <= found.keys(), f"jobs: {dict(found)}")
 
 
+def consul(system, path):
+    """What Consul says; whichever server answers is asked."""
+    service = f"/api/v1/namespaces/{system.namespace.name}/services/{system.name}-consul:8500/proxy"
+    return json.loads(system.namespace.kubectl("get", "--raw", f"{service}{path}"))
+
+
 def catalog(system=SHOP):
-    """The addresses that pass their checks in Consul, each with the servers at which it is registered; whichever server answers is asked."""
-    path = "/api/v1/namespaces/{}/services/{}:8500/proxy/v1/health/service/bbs.user.info?passing=1"
+    """The addresses that pass their checks in Consul, each with the servers at which it is registered."""
     found = collections.defaultdict(set)
-    for entry in json.loads(system.namespace.kubectl("get", "--raw", path.format(system.namespace.name, f"{system.name}-consul"))):
+    for entry in consul(system, "/v1/health/service/bbs.user.info?passing=1"):
         found[entry["Service"]["Address"]].add(entry["Node"]["Node"])
     return found
 
@@ -66,6 +71,14 @@ def registered(replicas):
     pods = {pod["status"].get("podIP") for pod in SHOP.namespace.pods(**SHOP.servers).values()}
     found = catalog()
     expect(found.keys() == pods and len(pods) == replicas, f"in Consul: {sorted(found)}; pods: {sorted(map(str, pods))}")
+
+
+def voting():
+    """Expects every server of Consul that runs to have a vote, and nobody else: a new one has none for a while after it is ready."""
+    pods = {pod["status"].get("podIP") for pod in SHOP.namespace.pods(component="consul", instance=SHOP.name).values()}
+    servers = consul(SHOP, "/v1/operator/raft/configuration")["Servers"]
+    voters = {server["Address"].rsplit(":", 1)[0] for server in servers if server["Voter"]}
+    expect(voters == pods, f"voters: {sorted(voters)}, pods: {sorted(map(str, pods))}")
 
 
 def revisions():
@@ -172,15 +185,15 @@ def three_servers():
         expect(all(servers - {victim} for servers in found.values()), f"registered at: {dict(found)}")
     values = addon("consul", replicas=3)
     SHOP.patch(addons={"consul": values})
-    grown = eventually(180, lambda: (SHOP.settled(3), registered(3)))
+    grown = eventually(180, lambda: (SHOP.settled(3), registered(3), voting()))
     # The one that most instances have registered with.
     nodes = collections.Counter(node for servers in catalog().values() for node in servers)
     victim = nodes.most_common(1)[0][0]
     with SHOP.no_failed_call():
         SHOP.namespace.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
         moved = eventually(90, elsewhere)
-        # A new server votes after a while; before it does, another one must not fail.
-        eventually(180, lambda: SHOP.settled(3))
+        # Before a new server votes, another one must not fail.
+        eventually(180, lambda: (SHOP.settled(3), voting()))
     with SHOP.no_failed_call():
         SHOP.namespace.kubectl("delete", "pods", "--selector", f"app.kubernetes.io/component=consul,app.kubernetes.io/instance={SHOP.name}",
                                "--grace-period=0", "--force")
