@@ -29,6 +29,7 @@ pub mod data;
 pub mod error;
 pub mod metrics;
 pub mod middleware;
+mod nanos;
 pub mod process;
 pub mod protojson;
 pub mod registry;

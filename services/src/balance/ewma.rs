@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::nanos::{nanos, nanos_since};
+
 /// Time after which an old value still weighs 1/e.
 const TAU: f64 = 600e6;
 /// Latency that a node without any is taken to have, in nanoseconds of load.
@@ -64,7 +66,7 @@ impl Ewma {
 
     /// Nanoseconds since the node is known, at least 1.
     fn nanos(&self, now: Instant) -> u64 {
-        nanos(now.saturating_duration_since(self.born)).max(1)
+        nanos_since(self.born, now).max(1)
     }
 
     /// Notes that a call begins.
@@ -137,10 +139,6 @@ impl Ewma {
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight.load(Relaxed)
     }
-}
-
-fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
-use super::window::nanos;
+use crate::nanos::nanos;
 
 /// Probes in a row that must succeed before the breaker closes.
 const SUCCESSES: u64 = 5;

@@ -12,7 +12,8 @@ use user_info_api::config::{BreakerMode, CircuitBreaker};
 use super::BreakerMetrics;
 use super::bounded::Bounded;
 use super::kratos::{rejection, trips};
-use super::window::{Window, nanos};
+use super::window::Window;
+use crate::nanos::nanos_since;
 
 /// The breaker of one operation.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Counts {
     }
 
     fn nanos(&self, now: Instant) -> u64 {
-        nanos(now.saturating_duration_since(self.start))
+        nanos_since(self.start, now)
     }
 }
 

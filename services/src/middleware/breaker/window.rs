@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::nanos::{nanos, nanos_since};
+
 /// Buckets of a window.
 const BUCKETS: u64 = 10;
 /// Bits of each of the two counts; a bucket that is full counts no more, so that the ratio stays as it is.
@@ -40,7 +42,7 @@ impl Window {
 
     /// Number of the bucket's span that `now` falls in, from 10 on, so that an empty word is of a span long past.
     fn epoch(&self, now: Instant) -> u64 {
-        (nanos(now.saturating_duration_since(self.start)) / self.bucket).saturating_add(BUCKETS)
+        (nanos_since(self.start, now) / self.bucket).saturating_add(BUCKETS)
     }
 
     /// Counts a call.
@@ -81,11 +83,6 @@ impl Window {
             bucket.store(0, Relaxed);
         }
     }
-}
-
-/// Nanoseconds in one word, which 584 years fit into: two words are several times dearer to divide.
-pub(super) const fn nanos(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 const fn pack(epoch: u64, sums: Sums) -> u64 {

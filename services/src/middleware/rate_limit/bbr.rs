@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::middleware::guard::{Guard, Outcome};
+use crate::nanos::{nanos, nanos_since};
 
 const BUCKETS: usize = 100;
 const BUCKET: Duration = Duration::from_millis(100);
@@ -107,7 +108,7 @@ impl Bbr {
 impl Window {
     /// Moves on to the bucket of `now`, emptying what has expired.
     fn advance(&mut self, now: Instant) -> usize {
-        let bucket = (now.saturating_duration_since(self.epoch).as_nanos() / BUCKET.as_nanos()) as u64;
+        let bucket = nanos_since(self.epoch, now) / nanos(BUCKET);
         for passed in (self.current + 1..=bucket).rev().take(BUCKETS) {
             self.buckets[passed as usize % BUCKETS] = (0, 0.0);
         }

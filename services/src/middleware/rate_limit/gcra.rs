@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
+use crate::nanos::nanos_since;
+
 /// A token bucket. Many threads may take from it at once.
 ///
 /// ```
@@ -38,7 +40,7 @@ impl Gcra {
 
     /// Takes a token, if there is one.
     pub fn allow(&self, now: Instant) -> bool {
-        let now = u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
+        let now = nanos_since(self.epoch, now);
         let next = |due: u64| (due <= now.saturating_add(self.tolerance)).then(|| due.max(now).saturating_add(self.interval));
         self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
