@@ -42,7 +42,7 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new()).max_concurrent_streams(max_concurrent_streams).max_header_list_size(MAX_HEAD);
+    builder.max_concurrent_streams(max_concurrent_streams).max_header_list_size(MAX_HEAD);
     let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     until_stopped(connection, stopping, http2::Connection::graceful_shutdown).await;

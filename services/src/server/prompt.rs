@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream on which reading fails unless the first bytes come in time. A protocol whose keep-alive begins after its handshake would
-/// otherwise wait for ever for a peer that connects and stays silent.
+/// A stream on which reading fails unless the first bytes come in time. HTTP/2 would otherwise wait for ever for a peer that connects and
+/// stays silent.
 #[derive(Debug)]
 pub(super) struct Prompt<S> {
     stream: S,

@@ -1,6 +1,5 @@
 //! A service that calls share instead of cloning it.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tower::Service;
@@ -9,6 +8,7 @@ use tower::Service;
 /// it for each call takes longer than to lock it, as nobody else does at the same time.
 ///
 /// The service has to be always ready, as the stack is: its middlewares refuse in `call`.
+#[derive(Debug)]
 pub(super) struct Shared<S> {
     service: Arc<Mutex<S>>,
 }
@@ -35,18 +35,12 @@ impl<S> Clone for Shared<S> {
     }
 }
 
-impl<S> fmt::Debug for Shared<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_that_panics_is_the_last_of_none() {
+    async fn calls_go_on_after_one_that_panics() {
         let halve = |number: u32| {
             assert!(number.is_multiple_of(2), "odd");
             std::future::ready(Ok::<_, ()>(number / 2))
