@@ -44,7 +44,7 @@ async fn as_many_calls_are_made_as_were_asked_for() {
     let bare = Bare::start();
     let rate = ["grpc", &bare.address, "--connections", "3", "--rate", "1000", "--seconds", "1", "--users", "4096", "--header", "x-a:b"];
     let calls = load(&rate).await.unwrap().calls();
-    // One bunch a millisecond, the first at once; a halted machine may lose some at the end.
+    // A bunch each 1.25 ms; a halted machine may lose some.
     assert!((500..=1001).contains(&calls), "{calls} calls");
 }
 
@@ -86,8 +86,8 @@ async fn latencies_count_from_when_a_call_was_due() {
     });
     let latencies = load(&["http", &address, "--connections", "1", "--rate", "100", "--seconds", "1"]).await.unwrap();
     held.join().unwrap();
-    // About 30 of 100 calls were due while the first was not answered, 20 of them 100 ms before it was.
-    assert!(latencies.quantile(0.85) > 100_000, "{latencies:?}");
+    let waited = latencies.iter().filter(|&latency| latency > 100_000).count();
+    assert!(waited >= 20, "about 30 calls were due while the first was not answered, 20 of them 100 ms before it was: {latencies:?}");
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ const WINDOW: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Latencies {
     begun: Instant,
-    /// Microseconds, a list a window; the last is being filled.
+    /// Microseconds, a list a window.
     windows: Vec<Vec<u32>>,
 }
 
 impl Latencies {
     pub(super) fn new(begun: Instant) -> Self {
-        Self { begun, windows: vec![Vec::new()] }
+        Self { begun, windows: Vec::new() }
     }
 
     /// Notes a reply that came `now` to a call that was due at `due`.
@@ -27,6 +27,11 @@ impl Latencies {
         self.windows[window].push((now - due).as_micros() as u32);
     }
 
+    /// Microseconds that each reply took.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.windows.iter().flatten().copied()
+    }
+
     /// How many replies there were.
     pub fn calls(&self) -> usize {
         self.windows.iter().map(Vec::len).sum()
@@ -34,7 +39,7 @@ impl Latencies {
 
     /// Microseconds that this part of all replies took at most; 0 if there are none.
     pub fn quantile(&self, part: f64) -> u32 {
-        quantile(self.windows.concat(), part)
+        quantile(self.iter().collect(), part)
     }
 
     /// The same for the median window: what it is while nothing else holds the machine up.
