@@ -1,5 +1,5 @@
 """What the measuring programs share: where things are, and how a server is started and called."""
-import contextlib, json, os, pathlib, shutil, socket, struct, subprocess, sys, tempfile, time, urllib.request
+import contextlib, json, os, pathlib, shutil, socket, statistics, struct, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -15,6 +15,17 @@ def pinned(core, *command, **options):
     options.setdefault("stdout", subprocess.DEVNULL)
     options.setdefault("stderr", subprocess.DEVNULL)
     return subprocess.Popen(["taskset", "-c", core, *map(str, command)], **options)
+
+
+def printed(program, *arguments):
+    """What a program that has the server's core prints."""
+    command = ["taskset", "-c", SERVER, TARGET / program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def spread(values, digits=1):
+    """Median and range."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def free_port():

@@ -8,7 +8,7 @@ use prometheus::Registry;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{Connection, MySqlConnection};
 use user_info_api::config;
-use user_info_services::data::{DataMetrics, Users};
+use user_info_services::data::{DataMetrics, User, Users};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,46 +20,58 @@ fn main() {
     let [how, address, count] = &*arguments else { panic!("{USAGE}") };
     let count = count.parse().ok().filter(|count| *count > 0).expect(USAGE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let store = runtime.block_on(Store::open(how, address));
     // In a task, as calls are.
-    let reads = match how.as_str() {
-        "direct" => runtime.spawn(direct(address.clone(), count)),
-        "loader" => runtime.spawn(loader(address.clone(), count)),
-        _ => panic!("{USAGE}"),
-    };
-    let took = runtime.block_on(reads).expect("no read fails");
+    let took = runtime.block_on(runtime.spawn(timed(store, count))).expect("no read fails");
     println!("{:.2}", took.as_secs_f64() * 1e6 / f64::from(count));
 }
 
-/// CPU time of reads on a connection of its own.
-async fn direct(address: String, count: u32) -> Duration {
-    let mut connection = MySqlConnection::connect(&format!("mysql://root@{address}/demo_a")).await.expect("MySQL answers");
-    let mut begun = None;
-    for id in ids(count) {
-        let query = sqlx::query_as("SELECT id, name, email FROM user_info WHERE id = ?").bind(id);
-        let user: Option<(i64, String, String)> = query.fetch_optional(&mut connection).await.expect("MySQL answers");
-        assert!(user.is_some_and(|user| user.0 == id));
-        begun.get_or_insert_with(cpu);
-    }
-    cpu() - begun.unwrap_or_default()
+/// What users are read from.
+enum Store {
+    /// A connection of its own.
+    Direct(MySqlConnection),
+    /// As `user_info` reads them.
+    Loader(Users),
 }
 
-/// CPU time of reads as `user_info` makes them.
-async fn loader(address: String, count: u32) -> Duration {
-    let mysql = config::MySql { address, ..config::MySql::default() };
-    let metrics = DataMetrics::register(&Registry::new()).expect("registers once");
-    let users = Users::open(&config::Users { mysql: Some(mysql), ..config::Users::default() }, &metrics).await.expect("MySQL answers");
-    let mut begun = None;
-    for id in ids(count) {
-        let user = users.get(id).await.expect("MySQL answers");
-        assert!(user.is_some_and(|user| user.id == id));
-        begun.get_or_insert_with(cpu);
+impl Store {
+    async fn open(how: &str, address: &str) -> Self {
+        match how {
+            "direct" => {
+                let connection = MySqlConnection::connect(&format!("mysql://root@{address}/demo_a")).await;
+                Self::Direct(connection.expect("MySQL answers"))
+            }
+            "loader" => {
+                let mysql = config::MySql { address: address.to_owned(), ..config::MySql::default() };
+                let users = config::Users { mysql: Some(mysql), ..config::Users::default() };
+                let metrics = DataMetrics::register(&Registry::new()).expect("registers once");
+                Self::Loader(Users::open(&users, &metrics).await.expect("MySQL answers"))
+            }
+            _ => panic!("{USAGE}"),
+        }
     }
-    cpu() - begun.unwrap_or_default()
+
+    async fn read(&mut self, id: i64) -> Option<User> {
+        match self {
+            Self::Direct(connection) => {
+                let query = sqlx::query_as("SELECT id, name, email FROM user_info WHERE id = ?").bind(id);
+                let user: Option<(i64, String, String)> = query.fetch_optional(connection).await.expect("MySQL answers");
+                user.map(|(id, name, email)| User { id, name, email })
+            }
+            Self::Loader(users) => users.get(id).await.expect("MySQL answers"),
+        }
+    }
 }
 
-/// One more than `count`: the first read prepares the statement and does not count.
-fn ids(count: u32) -> impl Iterator<Item = i64> {
-    (0..=count).map(|number| i64::from(number % 10) + 1)
+/// CPU time of so many reads, after one that prepares the statement.
+async fn timed(mut store: Store, count: u32) -> Duration {
+    store.read(1).await;
+    let begun = cpu();
+    for number in 0..count {
+        let id = i64::from(number % 10) + 1;
+        assert!(store.read(id).await.is_some_and(|user| user.id == id));
+    }
+    cpu() - begun
 }
 
 fn cpu() -> Duration {
