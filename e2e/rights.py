@@ -169,18 +169,15 @@ def resource():
     return SYSTEM.get("userinfodeployment", "demo")
 
 
+def told(kind, status):
+    """Fails unless the operator has seen the last change and gives the condition this status."""
+    now = resource()
+    told = condition(now, kind)
+    expect(told.get("status") == status and told.get("observedGeneration") == now["metadata"]["generation"], f"{kind}: {told}")
+
+
 def settled():
-    """Fails unless the operator has seen the last change and all addons are ready."""
-    now = resource()
-    ready = condition(now, "AddonsReady")
-    expect(ready.get("status") == "True" and ready.get("observedGeneration") == now["metadata"]["generation"], f"AddonsReady: {ready}")
-
-
-def ready(status):
-    """Fails unless the operator says of the last change that the system is ready, or not."""
-    now = resource()
-    ready = condition(now, "Ready")
-    expect(ready.get("status") == status and ready.get("observedGeneration") == now["metadata"]["generation"], f"Ready: {ready}")
+    told("AddonsReady", "True")
 
 
 def releases():
@@ -211,7 +208,7 @@ def install():
     SYSTEM.apply({"apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "demo"}, "spec": SPEC})
     eventually(LIMIT, lambda: expect(releases() == {f"demo-{name}" for name in ADDONS}, f"releases: {releases()}"), every=1)
     eventually(LIMIT, settled, every=1)
-    eventually(LIMIT, lambda: ready("True"), every=1)
+    eventually(LIMIT, lambda: told("Ready", "True"), every=1)
 
 
 @check("it is scaled, changed live, mended and has addons changed and taken away")
@@ -220,10 +217,10 @@ def change():
     # That it is ready for a second time is the same Event again, which is patched.
     KUBELET.resting = True
     patch({"rateLimiter": {"requestsPerSecond": 7}, "client": {"replicas": 2}})
-    eventually(LIMIT, lambda: ready("False"), every=1)
+    eventually(LIMIT, lambda: told("Ready", "False"), every=1)
     KUBELET.resting = False
     eventually(LIMIT, settled, every=1)
-    eventually(LIMIT, lambda: ready("True"), every=1)
+    eventually(LIMIT, lambda: told("Ready", "True"), every=1)
     SYSTEM.kubectl("delete", "deployment", "demo-user-client")
     eventually(LIMIT, lambda: SYSTEM.get("deployment", "demo-user-client"))
     patch({"image": {"tag": "next"}, "addons": {"consul": {"values": {"replicas": 1}}, "prometheus": {"values": {"scrapeInterval": "20s"}}}})
