@@ -14,7 +14,7 @@ use user_info_api::crd::UserInfoDeployment;
 use crate::harness::{Place, stays, within};
 use crate::process::{Process, operator};
 
-/// Resources.
+/// Resources; `USER_INFO_TEST_RESOURCES` says otherwise.
 const COUNT: usize = 1000;
 /// How long after the first resource was made all have to be applied; `USER_INFO_TEST_APPLIED_SECONDS` says otherwise, for a machine that others
 /// use, too.
@@ -31,6 +31,12 @@ const RESIDENT: u64 = 64 << 10;
 /// The time that the environment names, or else `usual`.
 fn seconds(name: &str, usual: Duration) -> Duration {
     std::env::var(name).map_or(usual, |text| Duration::from_secs(text.parse().expect("seconds")))
+}
+
+/// How many resources are made.
+fn resources() -> usize {
+    let asked = std::env::var("USER_INFO_TEST_RESOURCES").unwrap_or_default();
+    if asked.is_empty() { COUNT } else { asked.parse().expect("a number") }
 }
 
 /// What the program at `address` has counted under a name that ends so, by its labels.
@@ -57,6 +63,7 @@ async fn start(place: &Place, address: &str) -> Process {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
 async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone() {
+    let count = resources();
     let place = Place::new().await;
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
     let program = start(&place, &address).await;
@@ -64,7 +71,7 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     let resources = place.resources();
     let none = json!({"mode": "Disabled"});
     let spec = json!({"replicas": 1, "addons": {"consul": none, "prometheus": none, "grafana": none}});
-    stream::iter(0..COUNT)
+    stream::iter(0..count)
         .for_each_concurrent(8, |number| {
             let (resources, spec) = (&resources, &spec);
             async move {
@@ -82,8 +89,8 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
         tokio::time::sleep(Duration::from_secs(1)).await;
         // Two of each, one for the instances and one for the client: a Deployment is the last to be applied.
         let writes = writes(&address).await;
-        let deployments = writes.iter().filter(|(name, _)| name.contains("kind=\"Deployment\"")).map(|(_, count)| count).sum::<u64>();
-        (deployments >= 2 * COUNT as u64).then_some(())
+        let deployments = writes.iter().filter(|(name, _)| name.contains("kind=\"Deployment\"")).map(|(_, writes)| writes).sum::<u64>();
+        (deployments >= 2 * count as u64).then_some(())
     })
     .await;
     let applied = begun.elapsed();
@@ -108,7 +115,7 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     })
     .await;
     println!(
-        "{COUNT} resources: made in {made:.0?}, applied after {applied:.0?}, at rest after {settled:.0?} and {} writes; CPU {:.1} s, then {:.2} s in {quiet:?}; \
+        "{count} resources: made in {made:.0?}, applied after {applied:.0?}, at rest after {settled:.0?} and {} writes; CPU {:.1} s, then {:.2} s in {quiet:?}; \
          resident {} KiB ({} KiB of it its own), at most {} KiB",
         rest.values().sum::<u64>(),
         cpu as f64 / 100.0,
@@ -131,7 +138,7 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
     within(SETTLED, "a look at each", async || {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let reconciles = counted(&address, "reconciles_total").await.values().sum::<u64>();
-        (reconciles >= COUNT as u64).then_some(())
+        (reconciles >= count as u64).then_some(())
     })
     .await;
     let (looked, cpu) = (begun.elapsed(), program.cpu() as f64 / 100.0);
