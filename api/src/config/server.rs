@@ -143,7 +143,7 @@ impl Check for Server {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tracing {
-    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`. Without it no trace is exported.
+    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`; absent, no trace is exported. A `user_info` built without the feature `otlp` refuses to start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
     pub otlp_endpoint: Option<String>,
