@@ -16,7 +16,7 @@ pub struct Service {
     /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
     #[serde(default)]
     pub name: String,
-    /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo.
+    /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo; for a client, host name and admin address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Version, registered as the tag `version=<version>`.
