@@ -24,7 +24,7 @@ pub struct Args {
     /// Folder with the secrets that the file names, as `DIR/<secret>/<key>`
     #[arg(long, value_name = "DIR", default_value = "secrets")]
     pub secrets: PathBuf,
-    /// Folder for config files, logs and the embedded store of users; default is a new one, removed at the end
+    /// Folder for config files and the embedded store of users; default is a new one, removed at the end
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Folder with the programs `user_info` and `user_client`; default is where this one is

@@ -73,7 +73,7 @@ Rights it needs, in each namespace it looks after, or cluster-wide without --nam
   monitoring.coreos.com  servicemonitors                       get list watch create patch delete
   events.k8s.io          events                                create patch
 In the lease's namespace:
-  coordination.k8s.io    leases                                get list watch create patch update
+  coordination.k8s.io    leases                                get list watch create patch
 
 Inside a cluster, pods are asked for /config at their own addresses. With spec.networkPolicy.enabled they let in pods with the label
 app.kubernetes.io/name=user-info-operator, so the operator's pod should have it.

@@ -8,7 +8,7 @@ the operator's metrics. Each condition carries the generation of the spec that i
 particulars. `kubectl wait --for=condition=Ready uinfo/NAME` waits for the first.";
 
 const CONDITIONS: [(&str, &str); 7] = [
-    ("Ready", "all that the spec asks for runs, with the settings in force"),
+    ("Ready", "as many instances and clients are ready as the spec asks for, and none failed to confirm its settings"),
     ("Available", "at least one instance takes calls"),
     ("Progressing", "something is still being done"),
     ("Degraded", "something is wrong, whether or not calls are answered"),
@@ -39,7 +39,7 @@ const STATES: [(&str, &str); 32] = [
     ("PodsRefused", "the API server refuses the pods; the message says why"),
     ("Provisioning", "addons are being installed, changed or removed"),
     ("QuotaExceeded", "the namespace's quota is used up"),
-    ("Ready", "all runs, with the settings in force"),
+    ("Ready", "instances and clients are ready"),
     ("Reloading", "pods are putting new settings in force"),
     ("RollingOut", "pods are being started or replaced"),
     ("Settled", "nothing is left to do"),

@@ -14,8 +14,8 @@ const ABOUT: &str = "\
 What `/metrics` of each program shows. Names, labels and buckets of
 `bbs_user_info_server_requests_duration_sec`, `bbs_user_info_server_requests_throughput` and
 `bbs_user_client_requests_throughput` are those of the Go demo, and so are their help texts: the first is the time of
-every call, refused ones included; the others count calls that ended. Series of a labelled metric begin with the first
-event, but for those of the calls.";
+every call, refused ones included; the others count calls that ended. A series whose labels are known at the start is
+there from the start; others begin with their first event.";
 
 /// What each label says.
 const LABELS: [(&str, &str); 18] = [

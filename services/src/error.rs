@@ -38,7 +38,7 @@ pub mod reason {
     pub const RATELIMIT: &str = "RATELIMIT";
     /// The circuit breaker refused the call.
     pub const CIRCUITBREAKER: &str = "CIRCUITBREAKER";
-    /// A handler panicked.
+    /// A handler panicked, or what a store holds cannot be read.
     pub const UNKNOWN: &str = "UNKNOWN";
     /// The request could not be decoded.
     pub const CODEC: &str = "CODEC";

@@ -18,7 +18,7 @@ pub enum LoadBalancing {
     Random,
 }
 
-/// Takes an instance that fails or hangs out of the rotation for a while.
+/// Takes an instance whose calls time out, or whose connections break, out of the rotation for a while. Errors that it answers do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[cfg_attr(
@@ -35,7 +35,7 @@ pub struct OutlierEjection {
     /// Timeouts or connection failures in a row that eject an instance, 1 to 1000.
     #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 1000)))]
     pub consecutive_failures: u32,
-    /// How long the first ejection lasts, 100ms to 10m; each further one doubles it, up to `maxEjectionTime`.
+    /// How long the first ejection lasts, 100ms to 10m. An instance ejected again within that time after its return is out for twice as long, up to `maxEjectionTime`.
     #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "10m"))))]
     pub base_ejection_time: Duration,
     /// The longest ejection, up to 1h.
@@ -67,7 +67,10 @@ impl Check for OutlierEjection {
     }
 }
 
-/// Second tries on another instance. Only for calls that surely were not begun, or that the operation declares safe to repeat.
+/// Second tries of calls that failed with 500 or 503, on another instance if there is one; a broken connection is a 503, too.
+///
+/// The first instance may have carried the call out, so repeating it has to be safe. A call that surely was not begun is no matter of
+/// retries: it is offered to another instance whether they are enabled or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -77,7 +80,7 @@ pub struct Retries {
     /// Tries a call has in all, the first included, 2 to 5.
     #[cfg_attr(feature = "crd", schemars(range(min = 2, max = 5)))]
     pub max_attempts: u8,
-    /// Most retries, in percent of the calls, 1 to 100; a few a second are always allowed.
+    /// Most retries, in percent of the calls, 1 to 100; ten a second come on top.
     #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 100)))]
     pub budget_percent: u8,
 }

@@ -91,7 +91,7 @@ pub struct Abort {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(range(min = 400, max = 599)))]
     pub http_status: Option<u16>,
-    /// gRPC status of the error, 1 to 16.
+    /// gRPC status of the error, 1 to 16. Errors carry an HTTP status, so 2 and 15 arrive as 13, 6 as 10, and 9 and 11 as 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 16)))]
     pub grpc_status: Option<u16>,

@@ -16,7 +16,7 @@ pub struct Service {
     /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
     #[serde(default)]
     pub name: String,
-    /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo.
+    /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo; for a client, host name and admin address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Version, registered as the tag `version=<version>`.
@@ -143,7 +143,7 @@ impl Check for Server {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tracing {
-    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`. Without it no trace is exported.
+    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`; absent, no trace is exported. A `user_info` built without the feature `otlp` refuses to start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
     pub otlp_endpoint: Option<String>,

@@ -32,7 +32,7 @@ pub struct UserClientConfig {
     /// Registry to join, as `bbs.user.client`.
     #[serde(default)]
     pub registry: Registry,
-    /// Where traces go.
+    /// Which traces are recorded. The client begins them, and exports no spans of its own.
     #[serde(default)]
     pub tracing: Tracing,
     /// How log lines look.
@@ -99,9 +99,9 @@ pub struct UserClientLive {
     pub timeout: Duration,
     /// Which instance gets the next call.
     pub load_balancing: LoadBalancing,
-    /// Ejection of instances that fail or hang.
+    /// Ejection of instances whose calls time out or whose connections break.
     pub outlier_ejection: OutlierEjection,
-    /// Second tries.
+    /// Second tries of calls that failed with 500 or 503.
     pub retries: Retries,
     /// Circuit breaker.
     pub circuit_breaker: CircuitBreaker,

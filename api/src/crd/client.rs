@@ -38,9 +38,9 @@ pub struct Client {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub version: Option<String>,
-    /// Ejection of instances that fail or hang.
+    /// Ejection of instances whose calls time out or whose connections break.
     pub outlier_ejection: OutlierEjection,
-    /// Second tries.
+    /// Second tries of calls that failed with 500 or 503.
     pub retries: Retries,
     /// Circuit breaker.
     pub circuit_breaker: CircuitBreaker,

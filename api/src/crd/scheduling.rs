@@ -53,7 +53,7 @@ pub struct Disruption {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct NetworkPolicy {
-    /// Whether only the system's own pods, and those of its namespace that scrape metrics, reach the pods.
+    /// Whether only the system's client and Consul, a Prometheus of the namespace, and the operator reach the pods.
     pub enabled: bool,
 }
 

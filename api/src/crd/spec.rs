@@ -68,7 +68,7 @@ pub struct UserInfoDeploymentSpec {
     pub image_registry: Option<String>,
     /// How `user_info` listens, logs and is run.
     pub server: Server,
-    /// How `user_client` calls `user_info`. All but its replicas, image and resources changes live.
+    /// How `user_client` calls `user_info`. `version`, `metricsPort`, `tls`, `logFormat`, `env`, `image` and `resources` take a restart; all else changes without one.
     pub client: Client,
     /// Rate limiter of `user_info`; absent, every call passes. Changes live.
     #[serde(skip_serializing_if = "Option::is_none")]

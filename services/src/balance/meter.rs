@@ -33,7 +33,10 @@ impl InstanceMetrics {
             )?,
             known: IntGauge::new(name("instances"), "Instances that discovery knows.")?,
             in_rotation: IntGauge::new(name("instances_in_rotation"), "Instances that get calls: connected and not ejected.")?,
-            ejections: IntCounter::new(name("ejections_total"), "Times an instance was taken out for calls that timed out.")?,
+            ejections: IntCounter::new(
+                name("ejections_total"),
+                "Times an instance was taken out for calls that timed out or connections that broke.",
+            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.known.clone()))?;

@@ -2,7 +2,7 @@
 //!
 //! A [`Node`] is one instance, known by its address: its weight, how it did of late, and the [`Link`] to it. The [`NodeSet`] holds all
 //! that discovery knows and keeps a rotation of those that can be called. A [`Picker`] chooses one of the rotation; [`Balance`] is the
-//! service that picks, sends, and picks again where that is safe.
+//! service that picks, sends, and picks again if the call was not begun or may be retried.
 
 mod eject;
 mod ewma;

@@ -14,7 +14,7 @@ pub trait Link: Send + Sync + 'static {
     /// Whether calls can be sent over it now.
     fn state(&self) -> LinkState;
 
-    /// Calls over it time out: it should make sure that the instance lives before it says that it is up again.
+    /// Its instance was ejected: it should make sure that the instance lives before it says that it is up again.
     fn suspect(&self);
 }
 

@@ -1,4 +1,4 @@
-//! The service that picks a node, sends the call, and picks again where that is safe.
+//! The service that picks a node, sends the call, and picks again if the call was not begun or may be retried.
 
 use std::fmt;
 use std::future::Future;

@@ -62,7 +62,7 @@ fn get_user_info() -> Value {
         ("`userID` is no 64-bit integer.", refused),
         ("No user has this id.", Error::USER_NOT_FOUND),
         ("The rate limiter refused the call.", Error::RATELIMIT),
-        ("A handler panicked.", Error::UNKNOWN),
+        ("A handler panicked, or what a store holds about the user cannot be read.", Error::UNKNOWN),
         ("A fault was injected; its status, reason and message are those of the settings.", fault),
         ("The store of the users does not answer.", Error::STORE_UNAVAILABLE),
         ("More reads wait for the store than its queue holds.", Error::STORE_OVERLOADED),
