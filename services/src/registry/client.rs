@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use user_info_api::config::Consul;
 
-use super::types::{CheckUpdate, HealthEntry, Registration};
+use super::entry::Entry;
+use super::types::{CheckUpdate, Registration};
 use error::Cause;
 pub use error::{CallError, SetupError};
 
@@ -115,7 +116,7 @@ impl Agent {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn healthy(&self, service: &str, index: u64, wait: Duration) -> Result<(u64, Vec<HealthEntry>), CallError> {
+    pub async fn healthy(&self, service: &str, index: u64, wait: Duration) -> Result<(u64, Vec<Entry>), CallError> {
         let mut path = format!("/v1/health/service/{}?passing=1", encoded(service));
         if let Some(datacenter) = &self.0.datacenter {
             path += &format!("&dc={}", encoded(datacenter));
