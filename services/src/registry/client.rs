@@ -157,7 +157,12 @@ impl Agent {
         }
         let request = request.body(Full::new(body)).map_err(|e| Cause::Transport(e.to_string()))?;
         let exchange = async {
-            let (head, body) = self.0.http.request(request).await.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
+            let sent = match self.0.http.request(request.clone()).await {
+                // The agent, or a proxy before it, may have closed a connection kept from before. All calls here may be repeated.
+                Err(error) if !error.is_connect() => self.0.http.request(request).await,
+                sent => sent,
+            };
+            let (head, body) = sent.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
@@ -219,3 +224,6 @@ fn encoded(text: &str) -> impl fmt::Display {
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |e| e.source()).last().unwrap_or(error).to_string()
 }
+
+#[cfg(test)]
+mod tests;
