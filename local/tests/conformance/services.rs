@@ -152,6 +152,28 @@ pub(crate) async fn goes_to_the_next_agent_and_cleans_up(on: Target) {
     assert_eq!(id, "moving-1");
 }
 
+/// Only Consul's catalog takes such entries, so there is nothing to try on our own agent.
+#[tokio::test]
+async fn entries_that_nobody_can_call_hide_no_other() {
+    let on = Target::consul().await;
+    let (mut found, _task) = follow(consul(&[&on]), "mixed");
+    let mut good = Registered::start(&consul(&[&on]), "mixed", "mixed-good").await;
+    good.until(RegistrarState::is_registered).await;
+    let tagged = json!({"grpc": {"Address": "grpc://127.0.0.1:70000", "Port": 70000}});
+    for service in [
+        json!({"ID": "mixed-high", "Service": "mixed", "Port": 70000}),
+        json!({"ID": "mixed-negative", "Service": "mixed", "Port": -1}),
+        json!({"ID": "mixed-tagged", "Service": "mixed", "Port": 1, "TaggedAddresses": tagged}),
+    ] {
+        let entry = json!({"Node": "elsewhere", "Address": "127.0.0.1", "Service": service});
+        assert_eq!(on.put("/v1/catalog/register", entry).await.status, 200);
+    }
+    until(&mut found, "the good one among three others", |d| ids(d) == ["mixed-good"] && d.invalid == 3 && d.problem.is_none()).await;
+    assert_eq!(on.put("/v1/catalog/deregister", json!({"Node": "elsewhere"})).await.status, 200);
+    until(&mut found, "the good one alone", |d| ids(d) == ["mixed-good"] && d.invalid == 0).await;
+    good.stop().await;
+}
+
 /// Agents that are not there: the error names them, and nothing hangs.
 #[tokio::test]
 async fn says_which_agent_does_not_answer() {

@@ -3,6 +3,8 @@
 //! The promises that these tests show stand in `docs/guarantees.md`.
 
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod consul;
 #[cfg(test)]
 #[expect(dead_code, reason = "the starter is the conformance tests', which use more of it")]

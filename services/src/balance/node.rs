@@ -25,7 +25,7 @@ pub enum LinkState {
     Up,
     /// Connected, but the instance may hang.
     Suspect,
-    /// Not yet connected for the first time.
+    /// About to be connected: for the first time, or again after an ordinary end.
     Connecting,
     /// Not connected: the last attempt failed, or the connection broke.
     Down,
@@ -44,6 +44,8 @@ pub enum Verdict {
     Disconnected(u64),
     /// Nothing: the call was not begun.
     NotBegun,
+    /// Nothing: the call was not begun, since the connection had ended; the link makes the next one.
+    ConnectionEnded,
     /// Nothing: the caller went away.
     Canceled,
 }
@@ -55,7 +57,7 @@ impl Verdict {
             Self::Good => Some(true),
             Self::Answered(code) => Some(!matches!(code, 503 | 504)),
             Self::TimedOut | Self::Disconnected(_) => Some(false),
-            Self::NotBegun | Self::Canceled => None,
+            Self::NotBegun | Self::ConnectionEnded | Self::Canceled => None,
         }
     }
 
@@ -66,7 +68,7 @@ impl Verdict {
             Self::Answered(code) => Some(Some(code)),
             Self::TimedOut => Some(Some(504)),
             Self::Disconnected(_) => Some(Some(503)),
-            Self::NotBegun => None,
+            Self::NotBegun | Self::ConnectionEnded => None,
             Self::Canceled => Some(Some(499)),
         }
     }
@@ -154,7 +156,7 @@ impl<L> Node<L> {
             }
             Verdict::Disconnected(connection) if self.broken.swap(connection, Relaxed) == connection => None,
             Verdict::TimedOut | Verdict::Disconnected(_) => Some(self.failures.fetch_add(1, Relaxed) + 1),
-            Verdict::NotBegun | Verdict::Canceled => None,
+            Verdict::NotBegun | Verdict::ConnectionEnded | Verdict::Canceled => None,
         }
     }
 

@@ -35,7 +35,8 @@ pub trait Transport<M>: Send + Sync + 'static {
 pub struct Failure {
     /// What the caller is told.
     pub error: Error,
-    /// What it says about the node. After [`Verdict::NotBegun`] the call is offered to another.
+    /// What it says about the node. After [`Verdict::NotBegun`] and [`Verdict::ConnectionEnded`] the call is offered to another, if there is
+    /// one.
     pub verdict: Verdict,
 }
 
@@ -117,12 +118,17 @@ impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
                 Err(failure) => failure,
             };
             now = Instant::now();
-            let again = if failure.verdict == Verdict::NotBegun {
-                offers += 1;
-                !hopeless && offers < MOST_OFFERS
-            } else {
-                attempts += 1;
-                self.may_retry(retries, &failure.error, attempts, now)
+            let again = match failure.verdict {
+                // Each time a link has something new to say, so this ends: with the deadline at the latest.
+                Verdict::ConnectionEnded if call.deadline.is_some() => true,
+                Verdict::NotBegun | Verdict::ConnectionEnded => {
+                    offers += 1;
+                    !hopeless && offers < MOST_OFFERS
+                }
+                _ => {
+                    attempts += 1;
+                    self.may_retry(retries, &failure.error, attempts, now)
+                }
             };
             if !again || call.deadline.is_some_and(|deadline| deadline <= now) {
                 return Err(failure.error);

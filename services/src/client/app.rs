@@ -221,6 +221,7 @@ fn discovery_part(found: watch::Receiver<Discovered>) -> impl Fn() -> Part + Sen
             None if known == 0 => "no instance found yet".to_owned(),
             None => format!("{known} instances"),
         };
+        let message = if found.invalid == 0 { message } else { format!("{message}; invalid entries left out: {}", found.invalid) };
         Part { name: "discovery", ok: known > 0 && found.problem.is_none(), required: false, message }
     }
 }

@@ -3,11 +3,16 @@
 //! A connection counts as up once the instance has answered a gRPC health check over it; a process that is frozen accepts connections
 //! (its kernel does) but answers nothing. When calls time out the balancer asks for another check, and the instance stays out until it
 //! answers. A connection that breaks is known to be broken at once, since its task ends.
+//!
+//! Servers and proxies end connections in the ordinary course, after so many calls or so much time. They announce it (GOAWAY): calls that
+//! were begun go on to their end, and further ones wait for the next connection, which is made at once.
 
 mod channel;
 mod keeper;
+mod read_to_end;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use http::Uri;
 use tokio::sync::{Notify, watch};
@@ -18,8 +23,12 @@ use self::keeper::Keeper;
 use crate::balance::{Link, LinkState, Staleness};
 use crate::tls::Connector;
 
+/// Most calls that wait for one connection, as many as a client may have in flight.
+const MOST_WAITING: usize = 10_000;
+
 #[derive(Debug, Clone)]
 enum State {
+    /// The first connection is being made, or the one that follows a healthy one.
     Connecting,
     Up(Channel),
     Suspect(Channel),
@@ -27,23 +36,43 @@ enum State {
 }
 
 impl State {
-    /// What to send requests over, or why there is nothing; none if that is not known yet.
-    fn channel(&self) -> Option<Result<Channel, Arc<str>>> {
+    const fn channel(&self) -> Option<&Channel> {
         match self {
-            Self::Up(channel) | Self::Suspect(channel) => Some(Ok(channel.clone())),
-            Self::Down(why) => Some(Err(Arc::clone(why))),
-            Self::Connecting => None,
+            Self::Up(channel) | Self::Suspect(channel) => Some(channel),
+            Self::Connecting | Self::Down(_) => None,
         }
     }
+}
+
+/// Why there is nothing to send requests over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unconnected {
+    /// The connection has ended, and the next one is being made.
+    #[error("the connection ended before the call was begun")]
+    Ended,
+    /// There is none, for this reason.
+    #[error("{0}")]
+    Down(Arc<str>),
 }
 
 /// The connection to one instance. Dropped, it makes no new ones; calls in flight go on.
 #[derive(Debug)]
 pub struct Connection {
     state: watch::Receiver<State>,
-    check: Arc<Notify>,
+    shared: Arc<Shared>,
     origin: Uri,
     task: AbortHandle,
+}
+
+/// What calls tell the keeper.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Asks for a health check.
+    check: Notify,
+    /// Number of the last connection over which a call was answered.
+    answered: AtomicU64,
+    /// Calls that wait for a connection.
+    waiting: AtomicUsize,
 }
 
 impl Connection {
@@ -59,28 +88,69 @@ impl Connection {
             .path_and_query("/")
             .build()
             .unwrap_or_default();
-        let check = Arc::new(Notify::new());
-        let (address, origin_of_calls, checks) = (address.to_owned(), origin.clone(), Arc::clone(&check));
-        let keeper = Keeper { address, tls, origin: origin_of_calls, state: sender, stale, check: checks, connections: 0 };
-        Self { state, check, origin, task: tokio::spawn(keeper.run()).abort_handle() }
+        let shared = Arc::<Shared>::default();
+        let keeper = Keeper::new(address, tls, origin.clone(), sender, stale, Arc::clone(&shared));
+        Self { state, shared, origin, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
-    /// What to send requests over; waits for the first connection attempt.
+    /// What to send requests over; waits for a connection that is being made.
     ///
     /// # Errors
-    /// Why the instance cannot be reached, if it cannot.
-    pub async fn channel(&self) -> Result<Channel, Arc<str>> {
-        if let Some(known) = self.state.borrow().channel() {
-            return known;
-        }
+    /// If there is none, or the one there was has just ended: then the next call waits for the next one, or another instance may be called.
+    pub async fn channel(&self) -> Result<Channel, Unconnected> {
+        let ended = match &*self.state.borrow() {
+            State::Down(why) => return Err(Unconnected::Down(Arc::clone(why))),
+            State::Connecting => None,
+            State::Up(channel) | State::Suspect(channel) if channel.is_ended() => Some(channel.number),
+            State::Up(channel) | State::Suspect(channel) => return Ok(channel.clone()),
+        };
+        self.wait(ended).await
+    }
+
+    /// Waits until the keeper knows that the connection `ended` has; if there is none, until it is known whether there can be one.
+    async fn wait(&self, ended: Option<u64>) -> Result<Channel, Unconnected> {
+        let _place = Place::take(&self.shared.waiting).ok_or_else(|| Unconnected::Down("too many calls wait for the connection".into()))?;
         let mut state = self.state.clone();
-        let known = state.wait_for(|state| !matches!(state, State::Connecting)).await;
-        known.ok().and_then(|state| state.channel()).unwrap_or_else(|| Err("no longer known".into()))
+        let over = |state: &State| match ended {
+            None => !matches!(state, State::Connecting),
+            Some(ended) => state.channel().is_none_or(|channel| channel.number != ended),
+        };
+        match state.wait_for(over).await.as_deref() {
+            Ok(State::Up(channel) | State::Suspect(channel)) => Ok(channel.clone()),
+            Ok(State::Connecting) => Err(Unconnected::Ended),
+            Ok(State::Down(why)) => Err(Unconnected::Down(Arc::clone(why))),
+            Err(_) => Err(Unconnected::Down("no longer known".into())),
+        }
+    }
+
+    /// Notes that a call over the connection of this number was answered.
+    pub fn answered(&self, number: u64) {
+        // Mostly so already: a load leaves the cache line shared.
+        if self.shared.answered.load(Relaxed) < number {
+            self.shared.answered.fetch_max(number, Relaxed);
+        }
     }
 
     /// `http://host:port/`, with TLS `https://host:port/`.
     pub const fn origin(&self) -> &Uri {
         &self.origin
+    }
+}
+
+/// One of [`MOST_WAITING`].
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(waiting);
+        // What is taken in vain is given back by the drop.
+        (waiting.fetch_add(1, Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -101,6 +171,6 @@ impl Link for Connection {
     }
 
     fn suspect(&self) {
-        self.check.notify_one();
+        self.shared.check.notify_one();
     }
 }

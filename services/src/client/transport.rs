@@ -7,7 +7,7 @@ use tonic::Status;
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::Connection;
+use super::connection::{Connection, Unconnected};
 use crate::balance::{Failure, Transport, Verdict};
 use crate::{Call, Error};
 
@@ -29,18 +29,24 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
             error.metadata.insert("instance".to_owned(), instance.to_owned());
             Failure { error, verdict }
         };
-        let channel = link.channel().await.map_err(|why| unreachable(&why, Verdict::NotBegun))?;
+        let channel = link.channel().await.map_err(|unconnected| {
+            let verdict = if unconnected == Unconnected::Ended { Verdict::ConnectionEnded } else { Verdict::NotBegun };
+            unreachable(&unconnected.to_string(), verdict)
+        })?;
         let number = channel.number;
         let request = call.to_grpc(Instant::now());
         let reply = UserInfoClient::with_origin(channel, link.origin().clone()).get_user_info(request).await;
-        reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
+        let result = reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
             None => {
                 let error = Error::from(&status);
                 Failure { verdict: Verdict::Answered(error.code), error }
             }
-            Some(cause) if not_begun(cause) => unreachable(&cause.to_string(), Verdict::NotBegun),
-            Some(cause) => unreachable(&cause.to_string(), Verdict::Disconnected(number)),
-        })
+            Some(cause) => unreachable(&cause.to_string(), verdict(cause, number)),
+        });
+        if !matches!(&result, Err(Failure { verdict: Verdict::ConnectionEnded | Verdict::NotBegun | Verdict::Disconnected(_), .. })) {
+            link.answered(number);
+        }
+        result
     }
 }
 
@@ -56,15 +62,17 @@ fn cause(status: &Status) -> Option<&hyper::Error> {
     None
 }
 
-/// Whether the peer surely has not begun the call: it was never sent, or the peer refused the stream (RFC 9113, sections 6.8 and 8.7).
-fn not_begun(error: &hyper::Error) -> bool {
-    let refused = |e: &h2::Error| {
-        e.is_remote()
-            && match e.reason() {
-                Some(h2::Reason::REFUSED_STREAM) => e.is_reset(),
-                Some(h2::Reason::NO_ERROR) => e.is_go_away(),
-                _ => false,
-            }
-    };
-    error.is_canceled() || error.source().and_then(|e| e.downcast_ref()).is_some_and(refused)
+/// What an error of the connection of this `number` says about a call over it. It was surely not begun if it was never sent whole, or if the
+/// peer refused its stream or left it out when it announced the connection's end (RFC 9113, sections 6.8 and 8.7).
+fn verdict(error: &hyper::Error, number: u64) -> Verdict {
+    // Hyper gives back what it has not sent: as canceled, or as the user's own fault if it was next to be sent.
+    if error.is_canceled() || error.is_user() {
+        return Verdict::ConnectionEnded;
+    }
+    match error.source().and_then(|e| e.downcast_ref::<h2::Error>()).filter(|e| e.is_remote()) {
+        // Calls that the peer has begun outlive the announcement, and do not end with this error.
+        Some(e) if e.is_go_away() => Verdict::ConnectionEnded,
+        Some(e) if e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::NotBegun,
+        _ => Verdict::Disconnected(number),
+    }
 }

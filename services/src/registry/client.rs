@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use user_info_api::config::Consul;
 
-use super::types::{CheckUpdate, HealthEntry, Registration};
+use super::entry::Entry;
+use super::types::{CheckUpdate, Registration};
 use error::Cause;
 pub use error::{CallError, SetupError};
 
@@ -115,7 +116,7 @@ impl Agent {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn healthy(&self, service: &str, index: u64, wait: Duration) -> Result<(u64, Vec<HealthEntry>), CallError> {
+    pub async fn healthy(&self, service: &str, index: u64, wait: Duration) -> Result<(u64, Vec<Entry>), CallError> {
         let mut path = format!("/v1/health/service/{}?passing=1", encoded(service));
         if let Some(datacenter) = &self.0.datacenter {
             path += &format!("&dc={}", encoded(datacenter));
@@ -156,7 +157,12 @@ impl Agent {
         }
         let request = request.body(Full::new(body)).map_err(|e| Cause::Transport(e.to_string()))?;
         let exchange = async {
-            let (head, body) = self.0.http.request(request).await.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
+            let sent = match self.0.http.request(request.clone()).await {
+                // The agent, or a proxy before it, may have closed a connection kept from before. All calls here may be repeated.
+                Err(error) if !error.is_connect() => self.0.http.request(request).await,
+                sent => sent,
+            };
+            let (head, body) = sent.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
@@ -218,3 +224,6 @@ fn encoded(text: &str) -> impl fmt::Display {
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |e| e.source()).last().unwrap_or(error).to_string()
 }
+
+#[cfg(test)]
+mod tests;

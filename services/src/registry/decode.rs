@@ -1,51 +1,90 @@
 //! Consul's health entries read as Kratos reads them (contrib/registry/consul/client.go and transport/grpc/resolver/discovery).
 
 use http::Uri;
+use http::uri::Authority;
 use user_info_api::config::Service;
 
 use super::discovered::Node;
+use super::entry::{Entry, InvalidEntry};
 use super::instance::WEIGHT;
-use super::types::{HealthEntry, HealthService};
+use super::types::HealthEntry;
 
 /// Consul's own keys among the tagged addresses.
 const NOT_ENDPOINTS: [&str; 5] = ["lan_ipv4", "lan_ipv6", "wan_ipv4", "wan_ipv6", "virtual"];
 /// Smallest and largest weight that is used.
 const WEIGHTS: (i64, i64) = (1, 10_000);
 
-/// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for. Of two entries with the same address
-/// the one changed last stands first.
-pub(super) fn nodes(mut entries: Vec<HealthEntry>, version: Option<&str>, secure: bool) -> Vec<Node> {
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.service.modify_index));
-    let nodes = entries.into_iter().filter_map(|entry| node(entry, secure));
-    nodes.filter(|node| version.is_none_or(|version| node.version == version)).collect()
-}
-
-fn node(entry: HealthEntry, secure: bool) -> Option<Node> {
-    let address = address(&entry, secure)?;
-    let HealthService { id, tags, meta, .. } = entry.service;
-    let version = tags.iter().find_map(|tag| tag.strip_prefix("version=")).unwrap_or_default().to_owned();
-    Some(Node { id, address, version, weight: weight(meta.get(WEIGHT)), metadata: meta })
-}
-
-/// The gRPC endpoint; an instance that names no endpoint at all was not registered by Kratos and is taken at its word for host and port.
-fn address(entry: &HealthEntry, secure: bool) -> Option<String> {
-    let service = &entry.service;
-    let mut endpoints = service.tagged_addresses.iter().filter(|(key, _)| !NOT_ENDPOINTS.contains(&key.as_str())).peekable();
-    if endpoints.peek().is_some() {
-        return endpoints.find_map(|(_, endpoint)| grpc_authority(&endpoint.address, secure));
+/// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for;
+/// and the entries that cannot be used. Of two entries with the same address the one changed last stands first.
+pub(super) fn nodes(entries: Vec<Entry>, version: Option<&str>, secure: bool) -> (Vec<Node>, Vec<InvalidEntry>) {
+    let (mut readable, mut invalid) = (Vec::with_capacity(entries.len()), Vec::new());
+    for Entry(entry) in entries {
+        match entry {
+            Ok(entry) => readable.push(entry),
+            Err(unreadable) => invalid.push(unreadable),
+        }
     }
+    readable.sort_by_key(|entry| std::cmp::Reverse(entry.service.modify_index));
+    let mut nodes = Vec::with_capacity(readable.len());
+    for entry in readable.into_iter().filter(|entry| version.is_none_or(|version| version == version_of(entry))) {
+        match address(&entry, secure) {
+            Ok(None) => {}
+            Ok(Some(address)) => nodes.push(node(entry, address)),
+            Err(why) => invalid.push(InvalidEntry::new(&entry.node.node, &entry.service.id, &why)),
+        }
+    }
+    (nodes, invalid)
+}
+
+fn version_of(entry: &HealthEntry) -> &str {
+    entry.service.tags.iter().find_map(|tag| tag.strip_prefix("version=")).unwrap_or_default()
+}
+
+fn node(entry: HealthEntry, address: String) -> Node {
+    let version = version_of(&entry).to_owned();
+    let weight = weight(entry.service.meta.get(WEIGHT));
+    Node { id: entry.service.id, address, version, weight, metadata: entry.service.meta }
+}
+
+/// The gRPC endpoint, if it has one; an instance that names no endpoint at all was not registered by Kratos and is taken at its word for host
+/// and port. Fails with what is wrong.
+fn address(entry: &HealthEntry, secure: bool) -> Result<Option<String>, String> {
+    let service = &entry.service;
+    let scheme = if secure { "grpcs" } else { "grpc" };
+    let (mut endpoints, mut wrong) = (0, None);
+    for (key, endpoint) in service.tagged_addresses.iter().filter(|(key, _)| !NOT_ENDPOINTS.contains(&key.as_str())) {
+        endpoints += 1;
+        let url = &endpoint.address;
+        match authority(url, scheme) {
+            Some(address) => return Ok(Some(address)),
+            None if key == scheme || url.split_once("://").is_some_and(|(of, _)| of == scheme) => {
+                wrong = wrong.or_else(|| Some(format!("Service.TaggedAddresses.{key}.Address: {url:?} is not {scheme}://host:port")));
+            }
+            None => {}
+        }
+    }
+    if endpoints > 0 {
+        return wrong.map_or(Ok(None), Err);
+    }
+    host_and_port(entry).map(Some)
+}
+
+fn host_and_port(entry: &HealthEntry) -> Result<String, String> {
+    let (service, port) = (&entry.service, entry.service.port);
     let host = if service.address.is_empty() { &entry.node.address } else { &service.address };
-    if host.is_empty() || service.port == 0 {
-        return None;
+    if port == 0 {
+        return Err("Service.Port: 0, and there is no other endpoint".to_owned());
     }
     let bare_ipv6 = host.contains(':') && !host.starts_with('[');
-    Some(if bare_ipv6 { format!("[{host}]:{}", service.port) } else { format!("{host}:{}", service.port) })
+    let address = if bare_ipv6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let usable = address.parse::<Authority>().is_ok_and(|authority| !authority.host().is_empty() && !address.contains('@'));
+    if usable { Ok(address) } else { Err(format!("Service.Address: {host:?} is not a host")) }
 }
 
-fn grpc_authority(url: &str, secure: bool) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
+fn authority(url: &str, scheme: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok().filter(|uri: &Uri| uri.scheme_str() == Some(scheme))?;
     let (host, port) = (uri.host().filter(|host| !host.is_empty())?, uri.port_u16().filter(|port| *port > 0)?);
-    (uri.scheme_str() == Some(if secure { "grpcs" } else { "grpc" })).then(|| format!("{host}:{port}"))
+    Some(format!("{host}:{port}"))
 }
 
 fn weight(text: Option<&String>) -> u32 {
@@ -63,11 +102,15 @@ mod tests {
     use super::*;
 
     fn read(services: &Value, version: Option<&str>) -> Vec<Node> {
+        read_all(services, version).0
+    }
+
+    fn read_all(services: &Value, version: Option<&str>) -> (Vec<Node>, Vec<InvalidEntry>) {
         let entries: Vec<_> = services
             .as_array()
             .expect("a list")
             .iter()
-            .map(|service| json!({"Node": {"Address": "10.0.0.1"}, "Service": service, "Checks": []}))
+            .map(|service| json!({"Node": {"Node": "m1", "Address": "10.0.0.1"}, "Service": service, "Checks": []}))
             .collect();
         nodes(serde_json::from_value(entries.into()).expect("health entries"), version, false)
     }
@@ -94,11 +137,11 @@ mod tests {
     #[test]
     fn takes_the_endpoint_that_speaks_as_asked() {
         let endpoint = |scheme: &str, port: u16| (scheme.to_owned(), json!({"Address": format!("{scheme}://a:{port}"), "Port": port}));
-        let entries = |endpoints: Vec<(String, Value)>| -> Vec<HealthEntry> {
+        let entries = |endpoints: Vec<(String, Value)>| -> Vec<Entry> {
             let service = json!({"ID": "h1", "TaggedAddresses": endpoints.into_iter().collect::<serde_json::Map<_, _>>()});
             serde_json::from_value(json!([{"Node": {}, "Service": service, "Checks": []}])).expect("health entries")
         };
-        let found = |endpoints, secure| nodes(entries(endpoints), None, secure).into_iter().map(|n| n.address).collect::<Vec<_>>();
+        let found = |endpoints, secure| nodes(entries(endpoints), None, secure).0.into_iter().map(|n| n.address).collect::<Vec<_>>();
         let secured = || vec![endpoint("grpcs", 1), endpoint("https", 2)];
         assert_eq!((found(secured(), true), found(secured(), false)), (vec!["a:1".to_owned()], Vec::new()));
         let plain = || vec![endpoint("grpc", 1), endpoint("http", 2)];
@@ -106,14 +149,34 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_what_grpc_cannot_call() {
+    fn an_instance_without_grpc_is_left_out_and_no_mistake() {
         let http_only = json!([{"ID": "h1", "Address": "a", "Port": 1, "TaggedAddresses": {"http": {"Address": "http://a:1", "Port": 1}}}]);
-        assert_eq!(read(&http_only, None), []);
-        assert_eq!(read(&json!([{"ID": "h1", "Address": "a", "Port": 0}]), None), []);
-        for odd in ["grpc://no port", "grpc://no-port", "grpc://:9001", "grpc://a:0"] {
-            let odd = json!([{"ID": "h1", "TaggedAddresses": {"grpc": {"Address": odd, "Port": 1}}}]);
-            assert_eq!(read(&odd, None), []);
+        assert_eq!(read_all(&http_only, None), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_called_is_told_and_hides_no_other() {
+        let tagged = |url: &str| json!({"ID": "bad", "TaggedAddresses": {"grpc": {"Address": url, "Port": 1}}});
+        let endpoint = |url: &str| format!("Service.TaggedAddresses.grpc.Address: {url:?} is not grpc://host:port");
+        let urls = ["grpc://no port", "grpc://no-port", "grpc://:9001", "grpc://a:0", "grpc://a:70000", "a:9001", "grpc://a:-1"];
+        let mut cases: Vec<_> = urls.map(|url| (tagged(url), endpoint(url))).into();
+        cases.extend([
+            (json!({"ID": "bad", "Address": "a", "Port": 70000}), "Service.Port: 70000 is not a port: 0 to 65535".to_owned()),
+            (json!({"ID": "bad", "Address": "a", "Port": -1}), "Service.Port: -1 is not a port: 0 to 65535".to_owned()),
+            (json!({"ID": "bad", "Address": "a", "Port": 0}), "Service.Port: 0, and there is no other endpoint".to_owned()),
+            (json!({"ID": "bad", "Address": "a b", "Port": 1}), "Service.Address: \"a b\" is not a host".to_owned()),
+        ]);
+        for (bad, why) in cases {
+            let (found, invalid) = read_all(&json!([bad, {"ID": "good", "Address": "b", "Port": 1}]), None);
+            assert_eq!(found.iter().map(|n| n.id.as_str()).collect::<Vec<_>>(), ["good"], "{bad}");
+            assert_eq!(invalid, [InvalidEntry::new("m1", "bad", &why)]);
         }
+    }
+
+    #[test]
+    fn mistakes_of_another_version_are_not_told() {
+        let other = json!([{"ID": "other", "Tags": ["version=v2"], "Address": "a", "Port": 0}]);
+        assert_eq!(read_all(&other, Some("v1")), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Node {
 /// Why the list may be out of date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// The registry knows no instance that is well; the last list stays in use, as in Kratos.
+    /// The registry knows no instance that is well and can be called; the last list stays in use, as in Kratos.
     Empty,
     /// The registry could not be asked.
     Failed(String),
@@ -45,7 +45,7 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the registry knows no instance that is well"),
+            Self::Empty => f.write_str("the registry knows no instance that is well and can be called"),
             Self::Failed(error) => f.write_str(error),
         }
     }
@@ -60,6 +60,8 @@ pub struct Discovered {
     pub updated: Option<Instant>,
     /// Why the list may be out of date, if so.
     pub problem: Option<Problem>,
+    /// Entries of the last answer that are left out since nobody can call them.
+    pub invalid: usize,
 }
 
 impl Discovered {
@@ -88,8 +90,11 @@ impl Publisher {
         self.sender.closed().await;
     }
 
-    /// Takes in what the registry said. Wakes receivers if instances changed, or whether there is a problem.
-    pub(super) fn found(&self, nodes: Vec<Node>) {
+    /// Takes in what the registry said: `nodes`, and how many entries are `invalid`. Wakes receivers if instances changed, the number of
+    /// invalid entries, or whether there is a problem.
+    pub(super) fn found(&self, nodes: Vec<Node>, invalid: usize) {
+        self.metrics.invalid.set(i64::try_from(invalid).unwrap_or(i64::MAX));
+        self.sender.send_if_modified(|known| std::mem::replace(&mut known.invalid, invalid) != invalid);
         let nodes = one_an_address(nodes);
         if nodes.is_empty() {
             return self.problem(Problem::Empty);

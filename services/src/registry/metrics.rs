@@ -41,6 +41,7 @@ impl RegistrarMetrics {
 #[derive(Debug, Clone)]
 pub struct DiscoveryMetrics {
     pub(super) instances: IntGauge,
+    pub(super) invalid: IntGauge,
     pub(super) failures: IntCounter,
     pub(super) age: Age,
 }
@@ -52,15 +53,20 @@ impl DiscoveryMetrics {
     /// If `registry` has metrics of these names already.
     pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use.")?;
+        let invalid = IntGauge::new(
+            "bbs_discovery_invalid_entries",
+            "Entries of the registry's last answer that are left out since nobody can call them, such as one with port 70000.",
+        )?;
         let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed.")?;
         let age = Age::new(
             "bbs_discovery_age_seconds",
             "Time since the list in use was last confirmed, or since the start; with Consul it rises to about a minute while nothing changes.",
         )?;
         registry.register(Box::new(instances.clone()))?;
+        registry.register(Box::new(invalid.clone()))?;
         registry.register(Box::new(failures.clone()))?;
         registry.register(Box::new(age.clone()))?;
-        Ok(Self { instances, failures, age })
+        Ok(Self { instances, invalid, failures, age })
     }
 }
 

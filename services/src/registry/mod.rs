@@ -8,6 +8,7 @@ mod client;
 mod decode;
 mod discovered;
 mod dns;
+mod entry;
 pub mod host;
 mod instance;
 mod metrics;
@@ -17,6 +18,7 @@ mod watcher;
 
 pub use client::{Agent, CallError, SetupError};
 pub use discovered::{Discovered, Node, Problem};
+pub use entry::{Entry, InvalidEntry};
 pub use instance::{HTTP_PORT, Instance, InvalidEndpoint, WEIGHT};
 pub use metrics::{DiscoveryMetrics, RegistrarMetrics};
 pub use registrar::{Registrar, RegistrarState};
@@ -60,7 +62,7 @@ pub fn discover(
             }
         })
     } else {
-        publisher.found(discovery.addresses.iter().cloned().map(Node::at).collect());
+        publisher.found(discovery.addresses.iter().cloned().map(Node::at).collect(), 0);
         tokio::spawn(async move { publisher.closed().await })
     };
     Ok((receiver, task))

@@ -34,7 +34,7 @@ pub struct TaggedAddress {
     /// In Kratos the whole URL, such as `grpc://10.0.0.7:9001`.
     pub address: String,
     /// Its port.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "port")]
     pub port: u16,
 }
 
@@ -73,7 +73,7 @@ pub struct CheckUpdate {
     pub output: &'static str,
 }
 
-/// One element of the answer to `GET /v1/health/service/<name>`.
+/// One element of the answer to `GET /v1/health/service/<name>`, if it can be read; see [`Entry`](super::Entry).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HealthEntry {
@@ -87,6 +87,8 @@ pub struct HealthEntry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HealthNode {
+    /// Its name.
+    pub node: String,
     /// Address that stands in for an instance without one.
     pub address: String,
 }
@@ -107,6 +109,7 @@ pub struct HealthService {
     /// Host; may be empty.
     pub address: String,
     /// Port; may be 0.
+    #[serde(deserialize_with = "port")]
     pub port: u16,
     /// Metadata.
     #[serde(deserialize_with = "null_is_empty")]
@@ -118,4 +121,10 @@ pub struct HealthService {
 /// Go writes an empty list or map as `null`.
 fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Option::deserialize(d).map(Option::unwrap_or_default)
+}
+
+/// Consul's catalog takes any number for a port.
+fn port<'de, D: Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
+    let number = i64::deserialize(d)?;
+    u16::try_from(number).map_err(|_| serde::de::Error::custom(format_args!("{number} is not a port: 0 to 65535")))
 }

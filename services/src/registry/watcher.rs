@@ -9,6 +9,7 @@ use super::backoff::Backoff;
 use super::client::{Agent, CallError, SetupError};
 use super::decode;
 use super::discovered::Publisher;
+use super::entry::LeftOut;
 
 /// How long an agent may hold a query open, as in Kratos.
 const WAIT: Duration = Duration::from_secs(55);
@@ -30,6 +31,7 @@ pub(super) struct Watcher {
     version: Option<String>,
     secure: bool,
     backoff: Backoff,
+    left_out: LeftOut,
 }
 
 impl Watcher {
@@ -43,6 +45,7 @@ impl Watcher {
             version: discovery.version.clone(),
             secure,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
+            left_out: LeftOut::default(),
         })
     }
 
@@ -61,7 +64,9 @@ impl Watcher {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
                     self.backoff.reset();
-                    publisher.found(decode::nodes(entries, self.version.as_deref(), self.secure));
+                    let (nodes, invalid) = decode::nodes(entries, self.version.as_deref(), self.secure);
+                    publisher.found(nodes, invalid.len());
+                    self.left_out.report(&self.service, invalid);
                     sleep_until(next).await;
                 }
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hyper_rustls::ConfigBuilderExt;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use user_info_api::config::ClientTls;
@@ -52,7 +52,7 @@ impl Connector {
     ///
     /// # Errors
     /// If the instance does not speak TLS, or its certificate is not trusted.
-    pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?,

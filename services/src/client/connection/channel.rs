@@ -12,6 +12,13 @@ pub struct Channel {
     pub number: u64,
 }
 
+impl Channel {
+    /// Whether it begins no more calls: the connection broke, or its peer has announced its end (GOAWAY).
+    pub(super) fn is_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
 impl tower::Service<http::Request<Body>> for Channel {
     type Response = http::Response<Incoming>;
     type Error = hyper::Error;

@@ -1,6 +1,7 @@
 //! Makes the connection to an instance, watches it, and makes it again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::Uri;
@@ -8,15 +9,16 @@ use hyper::client::conn::http2::Builder;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Channel, State};
+use super::read_to_end::ReadToEnd;
+use super::{Channel, Shared, State};
 use crate::balance::Staleness;
 use crate::stream::Stream;
 use crate::tls::Connector;
@@ -25,6 +27,8 @@ use crate::tls::Connector;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between attempts: the first, doubled after each failure, up to the last.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+/// A connection that was up for this long was a healthy one.
+const HEALTHY: Duration = Duration::from_secs(1);
 /// A connection with calls in flight on which nothing was read for this long is pinged. Go servers end connections that ping often.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -45,12 +49,14 @@ enum Health {
     Silent,
 }
 
+/// How a connection ended: with an error, or as its peer had announced.
+type Ended = Result<Option<hyper::Error>, JoinError>;
 /// Runs a connection; tells how it ended.
 type Task = JoinHandle<Option<hyper::Error>>;
 
 /// Why a connection ended, with the deepest cause: of a refused certificate only that one speaks.
-fn broken(ended: Result<Option<hyper::Error>, tokio::task::JoinError>) -> Arc<str> {
-    let Ok(Some(error)) = ended else { return "the connection broke".into() };
+fn broken(ended: Ended) -> Arc<str> {
+    let Ok(Some(error)) = ended else { return "the connection ended".into() };
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
@@ -58,29 +64,61 @@ fn broken(ended: Result<Option<hyper::Error>, tokio::task::JoinError>) -> Arc<st
     format!("the connection broke: {cause}").into()
 }
 
+/// Whether one of both sides ended the connection for an error of the other, such as too many pings: the next one would fare no better.
+fn refused(ended: &Ended) -> bool {
+    let cause = ended.as_ref().ok().and_then(Option::as_ref).and_then(std::error::Error::source);
+    cause.and_then(|cause| cause.downcast_ref()).is_some_and(|cause: &h2::Error| cause.is_go_away())
+}
+
 /// Keeps an instance connected, in a task of its own.
 pub(super) struct Keeper {
-    pub(super) address: String,
-    pub(super) tls: Option<Arc<Connector>>,
-    pub(super) origin: Uri,
-    pub(super) state: watch::Sender<State>,
-    pub(super) stale: Staleness,
-    /// Asks for a health check.
-    pub(super) check: Arc<Notify>,
+    address: String,
+    tls: Option<Arc<Connector>>,
+    origin: Uri,
+    state: watch::Sender<State>,
+    stale: Staleness,
+    shared: Arc<Shared>,
     /// Connections made so far.
-    pub(super) connections: u64,
+    connections: u64,
+    /// The last connection over which a call had been answered, as known when the one before ended.
+    answered: u64,
+    /// Whether the connection before was not healthy.
+    futile: bool,
+    /// What was last said of the instance.
+    said: Option<&'static str>,
 }
 
 impl Keeper {
+    pub(super) fn new(
+        address: &str,
+        tls: Option<Arc<Connector>>,
+        origin: Uri,
+        state: watch::Sender<State>,
+        stale: Staleness,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { address: address.to_owned(), tls, origin, state, stale, shared, connections: 0, answered: 0, futile: false, said: None }
+    }
+
     pub(super) async fn run(mut self) {
         let mut wait = BACKOFF[0];
         loop {
             let why = match self.connect().await {
                 Err(why) => why,
                 Ok((channel, task)) => {
-                    let (up, why) = self.keep(channel, task).await;
-                    if up {
+                    let (up, ended) = self.keep(channel, task).await;
+                    let healthy = self.was_healthy(up);
+                    if healthy {
                         wait = BACKOFF[0];
+                    }
+                    // One that was not is forgiven once: the reply that would show it healthy may have been on its way.
+                    let at_once = up.is_some() && !(self.futile && !healthy) && !refused(&ended);
+                    self.futile = !healthy;
+                    let why = broken(ended);
+                    if at_once {
+                        tracing::debug!(instance = self.address, %why, "connecting again");
+                        self.set(State::Connecting);
+                        continue;
                     }
                     why
                 }
@@ -92,6 +130,13 @@ impl Keeper {
         }
     }
 
+    /// Whether a connection that was up since then was of use: it stood for a while, or a call was answered over it.
+    fn was_healthy(&mut self, up: Option<Instant>) -> bool {
+        let answered = self.shared.answered.load(Relaxed);
+        let useful = std::mem::replace(&mut self.answered, answered) < answered;
+        up.is_some_and(|since| useful || since.elapsed() >= HEALTHY)
+    }
+
     async fn connect(&mut self) -> Result<(Channel, Task), Arc<str>> {
         let stream = match timeout(PATIENCE, TcpStream::connect(&self.address)).await {
             Ok(Ok(stream)) => stream,
@@ -99,6 +144,7 @@ impl Keeper {
             Err(_) => return Err(format!("no connection within {PATIENCE:?}").into()),
         };
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        let stream = ReadToEnd::new(stream);
         let Some(tls) = &self.tls else { return self.begin(stream).await };
         let host = self.origin.host().unwrap_or_default();
         match timeout(PATIENCE, tls.connect(host, stream)).await {
@@ -129,31 +175,34 @@ impl Keeper {
         Ok((Channel { sender, number: self.connections }, task))
     }
 
-    /// Watches a connection until it ends. Says whether it was ever up, and why it ended.
-    async fn keep(&self, channel: Channel, mut task: Task) -> (bool, Arc<str>) {
-        let (mut up, mut wait) = (false, BACKOFF[0]);
+    /// Watches a connection until it ends. Says since when it was up, if it was, and how it ended.
+    async fn keep(&mut self, channel: Channel, mut task: Task) -> (Option<Instant>, Ended) {
+        let (mut up, mut wait) = (None, BACKOFF[0]);
         loop {
             let health = tokio::select! {
-                ended = &mut task => return (up, broken(ended)),
+                ended = &mut task => return (up, ended),
                 health = self.health(channel.clone()) => health,
             };
             match health {
                 Health::Serving => {
-                    (up, wait) = (true, BACKOFF[0]);
+                    (up, wait) = (up.or_else(|| Some(Instant::now())), BACKOFF[0]);
                     self.set(State::Up(channel.clone()));
                     tokio::select! {
-                        ended = &mut task => return (up, broken(ended)),
-                        () = self.check.notified() => self.set(State::Suspect(channel.clone())),
+                        ended = &mut task => return (up, ended),
+                        () = self.shared.check.notified() => self.set(State::Suspect(channel.clone())),
                     }
                 }
-                Health::NotServing => self.set(State::Down("the instance says that it does not serve".into())),
+                Health::NotServing => {
+                    up = None;
+                    self.set(State::Down("the instance says that it does not serve".into()));
+                }
                 // What was good before stays suspect: if all are, they are called all the same.
-                Health::Silent if up => self.set(State::Suspect(channel.clone())),
+                Health::Silent if up.is_some() => self.set(State::Suspect(channel.clone())),
                 Health::Silent => self.set(State::Down(format!("connected, but no answer within {PATIENCE:?}").into())),
             }
             if !matches!(health, Health::Serving) {
                 tokio::select! {
-                    ended = &mut task => return (up, broken(ended)),
+                    ended = &mut task => return (up, ended),
                     () = sleep(wait) => wait = (wait * 2).min(BACKOFF[1]),
                 }
             }
@@ -171,15 +220,22 @@ impl Keeper {
         }
     }
 
-    fn set(&self, state: State) {
+    fn set(&mut self, state: State) {
         let instance = &self.address;
-        match (&*self.state.borrow(), &state) {
-            (State::Down(_), State::Down(_)) | (State::Up(_), State::Up(_)) | (State::Suspect(_), State::Suspect(_)) => {}
-            (_, State::Down(why)) => tracing::info!(instance, %why, "instance down"),
-            (_, State::Up(_)) => tracing::info!(instance, "instance up"),
-            (_, State::Suspect(_)) => tracing::info!(instance, "instance suspect: calls time out"),
-            (_, State::Connecting) => {}
+        let news = match &state {
+            // What comes of it is said.
+            State::Connecting => self.said,
+            State::Up(_) => Some("instance up"),
+            State::Suspect(_) => Some("instance suspect: calls time out"),
+            State::Down(_) => Some("instance down"),
+        };
+        if let Some(news) = news.filter(|_| news != self.said) {
+            match &state {
+                State::Down(why) => tracing::info!(instance, %why, "{news}"),
+                _ => tracing::info!(instance, "{news}"),
+            }
         }
+        self.said = news;
         self.state.send_replace(state);
         self.stale.mark();
     }

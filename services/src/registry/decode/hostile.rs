@@ -40,9 +40,9 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 /// Everything that comes out can be called.
-fn sane(entries: &[HealthEntry]) {
+fn sane(entries: &[Entry]) {
     for secure in [false, true] {
-        for node in nodes(entries.to_vec(), None, secure) {
+        for node in nodes(entries.to_vec(), None, secure).0 {
             assert!((1..=10_000).contains(&node.weight), "{node:?}");
             assert!(node.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()), "{node:?}");
         }
@@ -51,10 +51,11 @@ fn sane(entries: &[HealthEntry]) {
 
 proptest! {
     #[test]
-    fn any_reply_is_read_or_refused(reply in any_value()) {
-        if let Ok(entries) = serde_json::from_value::<Vec<HealthEntry>>(json!([reply])) {
-            sane(&entries);
-        }
+    fn any_entry_is_read_or_left_out_and_hides_no_other(entry in any_value()) {
+        let good = json!({"Service": {"ID": "good", "Address": "a", "Port": 1}});
+        let entries = serde_json::from_value::<Vec<Entry>>(json!([entry, good])).expect("each on its own");
+        sane(&entries);
+        prop_assert!(nodes(entries, None, false).0.iter().any(|node| node.id == "good"));
     }
 
     #[test]
@@ -68,12 +69,12 @@ proptest! {
         let tagged: serde_json::Map<_, _> = endpoints.into_iter().map(|(key, url)| (key, json!({"Address": url, "Port": port}))).collect();
         let service = json!({"ID": id, "Address": address, "Port": port, "TaggedAddresses": tagged, "Meta": {"weight": weight}});
         let entries = json!([{"Node": {"Address": "10.0.0.1"}, "Service": service, "Checks": []}]);
-        sane(&serde_json::from_value::<Vec<HealthEntry>>(entries).expect("health entries"));
+        sane(&serde_json::from_value::<Vec<Entry>>(entries).expect("health entries"));
     }
 
     #[test]
     fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-        if let Ok(entries) = serde_json::from_slice::<Vec<HealthEntry>>(&bytes) {
+        if let Ok(entries) = serde_json::from_slice::<Vec<Entry>>(&bytes) {
             sane(&entries);
         }
     }
