@@ -1,6 +1,7 @@
 //! Connections that do what no caller should: they cost bounded memory, are cut off, and others are served meanwhile.
 
 mod frames;
+mod log;
 
 use std::time::Duration;
 
