@@ -2,6 +2,8 @@
 
 mod frames;
 mod log;
+mod peer;
+mod unfinished;
 
 use std::time::Duration;
 

@@ -21,8 +21,9 @@ const CONVERSATIONS: u64 = 10_000;
 const SILENCE: Duration = Duration::from_millis(5);
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const HEADERS: u8 = 1;
 pub(super) const SETTINGS: u8 = 4;
+pub(super) const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 

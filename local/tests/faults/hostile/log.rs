@@ -28,7 +28,7 @@ async fn a_peer_that_floods_the_log_leaves_room_for_our_own_lines() {
 async fn a_log_at_trace_shows_dependencies_and_loses_no_line_of_our_own() {
     let lines = flood("trace", TRACED).await;
     let traced = lines.lines().filter(|line| line.contains("TRACE")).count();
-    assert!((100..=5000).contains(&traced), "{traced}");
+    assert!((100..=20_000).contains(&traced), "{traced}");
 }
 
 /// Floods an instance that logs at `level` amid calls; what it has logged.
