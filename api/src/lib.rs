@@ -6,6 +6,8 @@ pub mod config;
 pub mod crd;
 mod duration;
 mod exit;
+#[cfg(feature = "log")]
+pub mod log_quota;
 #[cfg(feature = "crd")]
 pub mod render;
 #[cfg(feature = "watch")]

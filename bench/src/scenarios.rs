@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use tokio::task::yield_now;
 use tokio::time::Instant;
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceBuilder};
 use user_info_api::config::{CircuitBreaker, LoadBalancing, OutlierEjection, RateLimiter, Retries, Service as Identity, Tracing};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 use user_info_services::balance::{Balance, Failure, Instance, InstanceMetrics, Link, LinkState, NodeSet, Staleness, Transport};
@@ -17,6 +17,7 @@ use user_info_services::middleware::deadline::{DeadlineLayer, Ticker};
 use user_info_services::middleware::fault::FaultLayer;
 use user_info_services::middleware::metrics::{CallMetrics, MetricsLayer};
 use user_info_services::middleware::rate_limit::RateLimitLayer;
+use user_info_services::middleware::receive::Arriving;
 use user_info_services::middleware::recovery::RecoveryLayer;
 use user_info_services::middleware::spans;
 use user_info_services::{Call, Error, Kind};
@@ -63,7 +64,7 @@ pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
         }
         "recovery" => calls(layers.recovery.layer(handler()), count).await,
         "fault" => calls(layers.fault.layer(handler()), count).await,
-        "server_stack" => calls(layers.wrap(handler()), count).await,
+        "server_stack" => calls(ServiceBuilder::new().map_request(arrived).service(layers.wrap(handler())), count).await,
         "breaker" => {
             let metrics = BreakerMetrics::new(&Registry::new(), PREFIX).expect("registers once");
             calls(BreakerLayer::new(CircuitBreaker::default(), metrics).layer(handler()), count).await
@@ -74,6 +75,12 @@ pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
         _ => return None,
     };
     Some(took)
+}
+
+/// The call as the transports hand it to the stack when its message is here.
+fn arrived(call: Request) -> Call<Arriving<GetUserInfoRequest>> {
+    let (call, message) = call.take_message();
+    call.with_message(Arriving::Here(Ok(message)))
 }
 
 async fn calls<S>(mut service: S, count: u64) -> Duration

@@ -2,19 +2,25 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+use user_info_api::log_quota::LogQuota;
 
 use crate::args::{LogFormat, RunArgs};
 
-/// Begins to log to standard error. Lines of a reconcile name the resource.
+/// Begins to log to standard error. Lines of a reconcile name the resource; those of dependencies are bounded.
 pub fn init(args: &RunArgs) {
     let filter = EnvFilter::builder().parse_lossy(args.filter());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours());
-    // A second call, in tests, leaves the first in place.
-    let _ = match args.log_format {
-        LogFormat::Text => log.with_target(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match args.log_format {
+        LogFormat::Text => lines.with_ansi(colours()).with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
+    // Without a thread for it there is no bound; the log is more.
+    let quota = LogQuota::start().ok();
+    // A second call, in tests, leaves the first in place.
+    let _ = Registry::default().with(filter).with(quota).with(lines).try_init();
 }
 
 /// Whether standard error is a terminal that wants colours (see no-color.org).

@@ -1,6 +1,6 @@
 //! The typed call that every layer sees, whatever transport it came by.
 
-mod grpc;
+pub(crate) mod grpc;
 
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -55,5 +55,17 @@ impl<M> Call<M> {
     /// A call received now, without metadata or deadline.
     pub fn new(kind: Kind, operation: &'static str, message: M) -> Self {
         Self { kind, operation, metadata: HeaderMap::new(), received: Instant::now(), deadline: None, message }
+    }
+
+    /// The call without its message, and the message.
+    pub fn take_message(self) -> (Call<()>, M) {
+        let Self { kind, operation, metadata, received, deadline, message } = self;
+        (Call { kind, operation, metadata, received, deadline, message: () }, message)
+    }
+
+    /// The same call with another message.
+    pub fn with_message<N>(self, message: N) -> Call<N> {
+        let Self { kind, operation, metadata, received, deadline, .. } = self;
+        Call { kind, operation, metadata, received, deadline, message }
     }
 }

@@ -48,6 +48,8 @@ pub mod reason {
     pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
     /// More calls wait for the store than its queue holds.
     pub const STORE_OVERLOADED: &str = "STORE_OVERLOADED";
+    /// More calls are in flight, or hold more, than the process allows.
+    pub const OVERLOADED: &str = "OVERLOADED";
     /// The call took longer than it may.
     pub const TIMEOUT: &str = "TIMEOUT";
     /// The caller went away before the reply.
@@ -85,6 +87,8 @@ impl Error {
     pub const STORE_UNAVAILABLE: Self = Self::new(503, reason::STORE_UNAVAILABLE, "the store of the users is unavailable");
     /// 503, the store's queue is full.
     pub const STORE_OVERLOADED: Self = Self::new(503, reason::STORE_OVERLOADED, "too many calls wait for the store of the users");
+    /// 503, no room for the call.
+    pub const OVERLOADED: Self = Self::new(503, reason::OVERLOADED, "too many calls are in flight");
     /// 504, the deadline has passed.
     pub const TIMEOUT: Self = Self::new(504, reason::TIMEOUT, "context deadline exceeded");
     /// 503, nobody to call.

@@ -35,6 +35,7 @@ pub mod protojson;
 pub mod registry;
 pub mod reload;
 pub mod server;
+mod shared;
 pub mod signals;
 mod stream;
 pub mod telemetry;

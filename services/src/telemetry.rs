@@ -2,6 +2,8 @@
 //!
 //! A thread of its own writes the lines. Whoever reads them may stand still, and standard error, a pipe, then takes no more; calls go on all
 //! the same, and lines that nobody takes are dropped and counted.
+//!
+//! Lines of dependencies are bounded ([`LogQuota`]), as some are written at a peer's will, and never take the room of our own.
 
 mod lines;
 
@@ -15,17 +17,21 @@ use std::time::{Duration, Instant};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, Opts};
+use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 use user_info_api::config::{LogFormat, LogLevel};
+use user_info_api::log_quota::{self, LogQuota};
 
 use self::lines::Lines;
 use crate::metrics::Register;
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static LOG: OnceLock<Lines> = OnceLock::new();
+static QUOTA: OnceLock<LogQuota> = OnceLock::new();
 static REPORTS: OnceLock<Option<Lines>> = OnceLock::new();
 
 /// How long the last lines may take to be written when a program ends in order.
@@ -42,15 +48,37 @@ pub fn init(format: LogFormat, level: LogLevel) -> std::io::Result<()> {
     }
     // A file of its own: a thread that writes to `std::io::stderr` and is stuck holds its lock.
     let lines = Lines::to("log", File::from(std::io::stderr().as_fd().try_clone_to_owned()?))?;
-    let writer = LOG.get_or_init(|| lines);
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| writer.clone()).with_target(false);
+    let lines = LOG.get_or_init(|| lines);
+    let quota = LogQuota::start()?;
+    let quota = QUOTA.get_or_init(|| quota).clone();
+    let writers = Writers { ours: lines.clone(), others: lines.of_others() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writers).with_target(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(colours()).boxed(),
     };
-    Registry::default().with(filter).with(lines).init();
+    Registry::default().with(filter).with(quota).with(lines).init();
     log_panics();
     Ok(())
+}
+
+/// Where a line goes, by whose it is.
+#[derive(Debug)]
+struct Writers {
+    ours: Lines,
+    others: Lines,
+}
+
+impl<'a> MakeWriter<'a> for Writers {
+    type Writer = Lines;
+
+    fn make_writer(&'a self) -> Lines {
+        self.ours.clone()
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Lines {
+        if log_quota::is_ours(metadata) { self.ours.clone() } else { self.others.clone() }
+    }
 }
 
 /// Writes a line to standard output, by a thread of its own as the log.
@@ -70,36 +98,44 @@ pub fn flush(limit: Duration) {
     }
 }
 
-/// Counts the log lines that nobody took.
+/// Counts the log lines that nobody took, and those of dependencies that were left out.
 #[derive(Debug)]
 pub struct LogMetrics {
-    desc: Desc,
-    opts: Opts,
+    counters: [(Desc, Opts, fn() -> u64); 2],
 }
 
 impl LogMetrics {
-    /// Registers the metric, its name beginning with `prefix`.
+    /// Registers the metrics, their names beginning with `prefix`.
     ///
     /// # Errors
-    /// If the registry has a metric of this name already.
+    /// If the registry has metrics of these names already.
     pub fn register(registry: &dyn Register, prefix: &str) -> prometheus::Result<()> {
-        let help = "Log lines dropped, since whoever reads standard error did not keep up, or the disk is full.";
-        let opts = Opts::new(format!("{prefix}_log_lines_dropped_total"), help);
-        let desc = Desc::new(opts.fq_name(), help.to_owned(), Vec::new(), HashMap::new())?;
-        registry.register(Box::new(Self { desc, opts }))
+        let counter = |name: &str, help: &str, count: fn() -> u64| {
+            let opts = Opts::new(format!("{prefix}_{name}"), help);
+            Ok::<_, prometheus::Error>((Desc::new(opts.fq_name(), help.to_owned(), Vec::new(), HashMap::new())?, opts, count))
+        };
+        let dropped = "Log lines dropped, since whoever reads standard error did not keep up, or the disk is full.";
+        let left_out = "Log lines of dependencies left out, since there were too many.";
+        let counters = [
+            counter("log_lines_dropped_total", dropped, || LOG.get().map_or(0, Lines::dropped))?,
+            counter("log_lines_left_out_total", left_out, || QUOTA.get().map_or(0, LogQuota::left_out))?,
+        ];
+        registry.register(Box::new(Self { counters }))
     }
 }
 
 impl Collector for LogMetrics {
     fn desc(&self) -> Vec<&Desc> {
-        vec![&self.desc]
+        self.counters.iter().map(|(desc, ..)| desc).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let dropped = LOG.get().map_or(0, Lines::dropped);
-        let Ok(counter) = IntCounter::with_opts(self.opts.clone()) else { return Vec::new() };
-        counter.inc_by(dropped);
-        counter.collect()
+        let counted = self.counters.iter().filter_map(|(_, opts, count)| {
+            let counter = IntCounter::with_opts(opts.clone()).ok()?;
+            counter.inc_by(count());
+            Some(counter.collect())
+        });
+        counted.flatten().collect()
     }
 }
 

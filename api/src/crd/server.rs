@@ -47,6 +47,16 @@ pub struct Server {
     /// Single-threaded workers, 0 to 256; 0 is one for each CPU of the container's or machine's limit.
     #[schemars(range(max = 256))]
     pub workers: u16,
+    /// Calls in flight in one instance, over all connections, 1 to 1000000; more are answered 503 OVERLOADED.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_in_flight: u32,
+    /// What calls in flight may hold in one instance of what their callers sent, in bytes, 4194304 to 1099511627776; calls that need more are
+    /// answered 503 OVERLOADED. docs/guarantees.md derives from this, `maxInFlight` and `maxConnections` what an instance takes at most.
+    #[schemars(range(min = 4_194_304_u64, max = 1_099_511_627_776_u64))]
+    pub max_buffered_bytes: u64,
+    /// Open connections of each listener of one instance, 1 to 1000000; more are closed at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections: u32,
     /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
     #[schemars(extend("x-kubernetes-validations" = rules::span("0s", "10m")))]
     pub drain_delay: Duration,
@@ -78,6 +88,9 @@ impl Default for Server {
             version: String::new(),
             timeout: server.timeout,
             workers: server.workers,
+            max_in_flight: server.max_in_flight,
+            max_buffered_bytes: server.max_buffered_bytes,
+            max_connections: server.max_connections,
             drain_delay: server.drain_delay,
             shutdown_timeout: server.shutdown_timeout,
             log: Log::default(),

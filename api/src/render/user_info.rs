@@ -24,6 +24,9 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
             tls: spec.server.tls.as_ref().map(|tls| server_tls(tls, target)),
             timeout: spec.server.timeout,
             workers: spec.server.workers,
+            max_in_flight: spec.server.max_in_flight,
+            max_buffered_bytes: spec.server.max_buffered_bytes,
+            max_connections: spec.server.max_connections,
             drain_delay: spec.server.drain_delay,
             shutdown_timeout: spec.server.shutdown_timeout,
             ..Server::default()

@@ -6,10 +6,9 @@ use axum::serve::ListenerExt;
 use sqlx::mysql::MySqlPoolOptions;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use user_info_proto::user_info_server::UserInfoServer;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
 use user_info_services::server::grpc::Grpc;
-use user_info_services::server::http;
+use user_info_services::server::{Room, http};
 use user_info_services::{Call, Error};
 
 #[global_allocator]
@@ -38,7 +37,7 @@ fn main() {
         });
         let stack = user_info_bench::scenarios::layers().wrap(read);
         let listener = TcpListener::bind(argument(2)).await.expect("a free port").tap_io(|stream| drop(stream.set_nodelay(true)));
-        tokio::spawn(axum::serve(listener, http::router(stack.clone(), axum::Router::new())).into_future());
-        Routes::new(UserInfoServer::new(Grpc::new(stack)))
+        tokio::spawn(axum::serve(listener, http::router(stack.clone(), Room::without_bound(), axum::Router::new())).into_future());
+        Routes::new(Grpc::new(stack, Room::without_bound()))
     });
 }

@@ -1,6 +1,9 @@
 //! Connections that do what no caller should: they cost bounded memory, are cut off, and others are served meanwhile.
 
 mod frames;
+mod log;
+mod peer;
+mod unfinished;
 
 use std::time::Duration;
 

@@ -28,9 +28,13 @@ impl<M> Call<M> {
     /// ```
     pub fn from_grpc(operation: &'static str, request: Request<M>) -> Self {
         let (metadata, _, message) = request.into_parts();
-        let mut call = Self { metadata: metadata.into_headers(), ..Self::new(Kind::Grpc, operation, message) };
-        call.deadline = timeout(&call.metadata).map(|timeout| call.received + timeout);
-        call
+        Self::begun_by_grpc(operation, metadata.into_headers(), Instant::now(), message)
+    }
+
+    /// The same of a request whose headers came at `received`.
+    pub(crate) fn begun_by_grpc(operation: &'static str, metadata: HeaderMap, received: Instant, message: M) -> Self {
+        let deadline = timeout(&metadata).and_then(|timeout| received.checked_add(timeout));
+        Self { kind: Kind::Grpc, operation, metadata, received, deadline, message }
     }
 
     /// The gRPC request for this call: its message, its headers, and what is left at `now` of its time, in whole milliseconds.
@@ -63,7 +67,7 @@ fn rounded_up(timeout: Duration) -> HeaderValue {
 /// How long the caller waits, unless it does not say so or says it wrongly.
 ///
 /// The header is taken here and not by tonic's own server, which arms a timer for each.
-fn timeout(metadata: &HeaderMap) -> Option<Duration> {
+pub(crate) fn timeout(metadata: &HeaderMap) -> Option<Duration> {
     let text = metadata.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let nanoseconds_in_unit = match unit {

@@ -20,7 +20,7 @@ use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
 use crate::process::registration::{Registration, RegistrationError};
-use crate::process::{BindError, bind};
+use crate::process::{BindError, bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::advertised;
 use crate::registry::{self, Discovered, DiscoveryMetrics, SetupError, discover};
@@ -107,7 +107,7 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
         let instance = registry::Instance::new(&config.service, vec![format!("http://{address}")]);
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(serve(listener, router));
         Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?
     } else {
         Registration::default()

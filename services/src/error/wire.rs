@@ -5,10 +5,13 @@ use http::{StatusCode, header};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::Error;
+use super::{Error, reason};
 
 /// Metadata key that carries a code which the gRPC table cannot express (402, 418, …), so that it survives the trip.
 const EXACT_CODE: &str = "code";
+
+/// Metadata key of an error that stands for a gRPC status which the HTTP table cannot express; it does not leave the process.
+const GRPC_CODE: &str = "grpc-code";
 
 /// gRPC code of an HTTP status, by Kratos' table (go-kratos `transport/http/status`).
 ///
@@ -54,8 +57,20 @@ pub const fn http_code(grpc: Code) -> u16 {
     }
 }
 
+impl Error {
+    /// 400 CODEC, for a message that cannot be read. On the wire it is `status` as it stands, tonic's own words.
+    pub(crate) fn unreadable(status: &Status) -> Self {
+        let mut error = Self::new(400, reason::CODEC, "").with_message(status.message().to_owned());
+        error.metadata.insert(GRPC_CODE.to_owned(), i32::from(status.code()).to_string());
+        error
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
+        if let Some(code) = error.metadata.get(GRPC_CODE).and_then(|code| code.parse::<i32>().ok()) {
+            return Self::new(Code::from(code), error.message);
+        }
         let code = grpc_code(error.code);
         let mut metadata: std::collections::HashMap<_, _> = error.metadata.into_iter().collect();
         if http_code(code) != error.code {

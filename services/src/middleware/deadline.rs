@@ -22,7 +22,20 @@ pub const TICK: Duration = Duration::from_millis(25);
 /// The calls of one worker that have not ended, and when each has to.
 #[derive(Debug, Clone, Default)]
 pub struct Ticker {
-    waiting: Arc<Mutex<Slab<Entry>>>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    entries: Slab<Entry>,
+    /// When the ticker last looked.
+    looked: Instant,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { entries: Slab::new(), looked: Instant::now() }
+    }
 }
 
 #[derive(Debug)]
@@ -44,11 +57,27 @@ impl Ticker {
 
     /// Waits for `inner` until `deadline`, and at most one [`TICK`] longer. [`Ticker::run`] must run for it.
     pub const fn limit<F>(self, deadline: Instant, inner: F) -> Limited<F> {
-        Limited { inner, deadline, ticker: self, place: None }
+        Limited { inner, alarm: self.alarm(deadline) }
+    }
+
+    /// Goes off at `deadline`, and at most one [`TICK`] later. [`Ticker::run`] must run for it.
+    pub const fn alarm(self, deadline: Instant) -> Alarm {
+        Alarm { deadline, ticker: self, place: None }
+    }
+
+    /// Wakes `waker` after `limit`, give or take a [`TICK`], unless what this returns is dropped before.
+    pub(crate) fn wake_after(&self, limit: Duration, waker: Waker) -> Place {
+        let mut waiting = self.lock();
+        let deadline = waiting.looked + limit;
+        let key = waiting.entries.insert(Entry { deadline, waker, expired: false });
+        drop(waiting);
+        Place { ticker: self.clone(), key }
     }
 
     fn expire(&self, now: Instant) {
-        for (_, entry) in self.lock().iter_mut() {
+        let mut waiting = self.lock();
+        waiting.looked = now;
+        for (_, entry) in &mut waiting.entries {
             if !entry.expired && entry.deadline <= now {
                 entry.expired = true;
                 entry.waker.wake_by_ref();
@@ -56,28 +85,28 @@ impl Ticker {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Slab<Entry>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place in the ticker's list, given back when dropped.
 #[derive(Debug)]
-struct Place {
+pub(crate) struct Place {
     ticker: Ticker,
     key: usize,
 }
 
 impl Place {
     fn take(ticker: Ticker, deadline: Instant, waker: Waker) -> Self {
-        let key = ticker.lock().insert(Entry { deadline, waker, expired: false });
+        let key = ticker.lock().entries.insert(Entry { deadline, waker, expired: false });
         Self { ticker, key }
     }
 
     /// Whether the deadline has passed; if not, `waker` is woken once it has.
     fn expired(&self, waker: &Waker) -> bool {
         let mut waiting = self.ticker.lock();
-        let entry = &mut waiting[self.key];
+        let entry = &mut waiting.entries[self.key];
         entry.waker.clone_from(waker);
         entry.expired
     }
@@ -85,7 +114,29 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.ticker.lock().remove(self.key);
+        self.ticker.lock().entries.remove(self.key);
+    }
+}
+
+/// A deadline that somebody looks at when polled.
+#[derive(Debug)]
+pub struct Alarm {
+    deadline: Instant,
+    ticker: Ticker,
+    place: Option<Place>,
+}
+
+impl Alarm {
+    /// Ready once the deadline has passed; until then, whoever polled last is woken for it.
+    pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.place {
+            Some(place) if place.expired(cx.waker()) => Poll::Ready(()),
+            Some(_) => Poll::Pending,
+            None => {
+                self.place = Some(Place::take(self.ticker.clone(), self.deadline, cx.waker().clone()));
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -99,9 +150,7 @@ pin_project! {
     pub struct Limited<F> {
         #[pin]
         inner: F,
-        deadline: Instant,
-        ticker: Ticker,
-        place: Option<Place>,
+        alarm: Alarm,
     }
 }
 
@@ -113,14 +162,7 @@ impl<F: Future> Future for Limited<F> {
         if let Poll::Ready(output) = this.inner.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        match this.place {
-            Some(place) if place.expired(cx.waker()) => Poll::Ready(Err(Elapsed)),
-            Some(_) => Poll::Pending,
-            None => {
-                *this.place = Some(Place::take(this.ticker.clone(), *this.deadline, cx.waker().clone()));
-                Poll::Pending
-            }
-        }
+        this.alarm.poll_elapsed(cx).map(|()| Err(Elapsed))
     }
 }
 
@@ -233,7 +275,7 @@ mod tests {
         let begun = Instant::now();
         let result = service.oneshot(call).await;
         running.abort();
-        assert!(ticker.lock().is_empty(), "a place was leaked");
+        assert!(ticker.lock().entries.is_empty(), "a place was leaked");
         (result, begun.elapsed().as_millis() as u64)
     }
 

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod guard;
 pub mod metrics;
 pub mod rate_limit;
+pub mod receive;
 pub mod recovery;
 pub mod spans;
 pub mod trace;
@@ -16,6 +17,7 @@ pub mod trace;
 use tower::{Service, ServiceBuilder};
 use user_info_api::config::UserInfoLive;
 
+use self::receive::{Arriving, ReceiveLayer};
 use crate::{Call, Error};
 
 /// The server's middlewares. Their state is shared by all workers, but for the deadline's ticker, which each worker has of its own.
@@ -38,11 +40,11 @@ pub struct ServerLayers {
 }
 
 impl ServerLayers {
-    /// Puts the middlewares around `handler`.
+    /// Puts the middlewares around `handler`. Those outside of [`ReceiveLayer`] see a call from its head on, those inside once its message is here.
     pub fn wrap<M, S>(
         self,
         handler: S,
-    ) -> impl Service<Call<M>, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+    ) -> impl Service<Call<Arriving<M>>, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static
     where
         S: Service<Call<M>, Error = Error, Future: Send, Response: Send> + Clone + Send + Sync + 'static,
         M: Send + 'static,
@@ -52,6 +54,7 @@ impl ServerLayers {
             .layer(self.spans)
             .layer(self.access_log)
             .layer(self.deadline)
+            .layer(ReceiveLayer)
             .layer(self.rate_limit)
             .layer(self.recovery)
             .layer(self.fault)

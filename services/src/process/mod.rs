@@ -4,5 +4,7 @@ pub mod admin;
 mod bind;
 pub mod readiness;
 pub mod registration;
+mod serve;
 
 pub use bind::{BindError, bind};
+pub(crate) use serve::serve;

@@ -3,18 +3,24 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use axum::Router;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tower::Service;
 
 use super::prompt::Prompt;
+use super::room::Room;
+use super::taken::{Cut, Patience, Tended};
+use crate::middleware::deadline::Ticker;
 use crate::stream::Stream;
 
 /// A peer that sends no whole head within this time is cut off.
@@ -23,33 +29,88 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const PREFACE: usize = 24;
 /// Largest head of a request, in bytes.
 const MAX_HEAD: u32 = 16 * 1024;
+/// What a caller may send on a stream before that is read, in bytes: a frame.
+const STREAM_WINDOW: u32 = 16 * 1024;
+/// What h2 keeps of an answer that is on its way, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
+/// A caller that does not take a piece of an answer for so long is cut off.
+const UNTAKEN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What serves gRPC: the requests of an HTTP/2 connection.
 pub(super) trait GrpcService:
-    Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+    Service<Request<Incoming>, Response = super::grpc::Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
 impl<S> GrpcService for S where
-    S: Service<Request<Incoming>, Response = Response<tonic::body::Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+    S: Service<Request<Incoming>, Response = super::grpc::Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
-/// Serves HTTP/2 on `stream`: gRPC, or HTTP if the caller asks for it in the TLS handshake.
-pub(super) async fn http2<S, B>(stream: impl Stream, service: S, max_concurrent_streams: u32, stopping: watch::Receiver<bool>)
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(max_concurrent_streams).max_header_list_size(MAX_HEAD);
-    let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    until_stopped(connection, stopping, http2::Connection::graceful_shutdown).await;
+/// How HTTP/2 is served.
+#[derive(Debug, Clone)]
+pub(super) struct Http2 {
+    /// Calls in flight on one connection.
+    pub max_concurrent_streams: u32,
+    /// What the calls of all connections may hold.
+    pub room: Room,
+    /// The worker's.
+    pub ticker: Ticker,
+}
+
+impl Http2 {
+    /// Serves HTTP/2 on `stream`: gRPC, or HTTP if the caller asks for it in the TLS handshake. `service` has to be always ready.
+    pub(super) async fn serve<S, B>(self, stream: impl Stream, service: S, stopping: watch::Receiver<bool>)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        let mut builder = http2::Builder::new(Spawn { room: self.room });
+        builder
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .max_header_list_size(MAX_HEAD)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(connection_window(self.max_concurrent_streams))
+            .max_send_buf_size(SEND_BUFFER);
+        let cut = Arc::new(Cut::default());
+        let service = Tended::new(service, Patience::new(self.ticker, UNTAKEN_TIMEOUT, Arc::clone(&cut)));
+        let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            () = until_stopped(connection, stopping, http2::Connection::graceful_shutdown) => {}
+            () = cut.wait() => tracing::debug!("connection cut off: its answers were not taken"),
+        }
+    }
+}
+
+/// What a caller may send on a connection before that is read, in bytes. h2 ends a connection whose unread frames are many and small for
+/// half of its window: a frame counts for 256 bytes, so this is room for one small message a stream.
+fn connection_window(streams: u32) -> u32 {
+    streams.saturating_mul(2 * 256).clamp(64 << 10, 1 << 20)
+}
+
+/// Runs the calls of a connection as tasks.
+#[derive(Debug, Clone)]
+struct Spawn {
+    room: Room,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawn {
+    fn execute(&self, call: F) {
+        if !self.room.is_full() {
+            tokio::spawn(call);
+            return;
+        }
+        // It is refused at once, and nothing is kept of it until its turn as a task comes. What is not done then is a task all the same.
+        let mut call = Box::pin(call);
+        if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(call);
+        }
+    }
 }
 
 /// Serves HTTP/1 on `stream`.
-pub(super) async fn http1(stream: impl Stream, router: Router, stopping: watch::Receiver<bool>) {
+pub(crate) async fn http1(stream: impl Stream, router: Router, stopping: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
@@ -72,5 +133,17 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_has_room_for_a_small_message_of_each_stream() {
+        for (streams, window) in [(1, 64 << 10), (128, 64 << 10), (1024, 512 << 10), (65_536, 1 << 20)] {
+            assert_eq!(connection_window(streams), window, "{streams}");
+        }
     }
 }

@@ -1,40 +1,78 @@
-//! `GetUserInfo` over gRPC: runs a request through the stack as a [`Call`]. Also health and reflection.
+//! `GetUserInfo` over gRPC: runs a request through the stack as a [`Call`], from its head on. Also health and reflection.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::Either;
-use hyper::body::Incoming;
-use tonic::body::Body;
+use hyper::body::Body;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status};
 use tower::Service;
-use user_info_proto::user_info_server::UserInfo;
+use user_info_proto::user_info_server::SERVICE_NAME;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use super::shared::Shared;
+use self::unary::Unary;
+use super::incoming::{Metered, Until};
+use super::room::{Held, Holding, Room};
+use crate::call::grpc::timeout;
+use crate::middleware::deadline::Ticker;
+use crate::middleware::receive::Arriving;
+use crate::shared::Shared;
 use crate::{Call, Error};
 
-/// The service before `stack`.
-#[derive(Debug, Clone)]
+mod unary;
+
+/// The answer to a request; it keeps the request's room.
+pub type Response = http::Response<Holding<tonic::body::Body>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// `GetUserInfo` before `stack`.
+#[derive(Debug)]
 pub struct Grpc<S> {
     stack: Shared<S>,
+    room: Room,
 }
 
 impl<S> Grpc<S> {
-    /// Serves `stack`, which has to be always ready.
-    pub fn new(stack: S) -> Self {
-        Self { stack: Shared::new(stack) }
+    /// Serves `stack`, which has to be always ready, as long as there is room in `room`.
+    pub fn new(stack: S, room: Room) -> Self {
+        Self { stack: Shared::new(stack), room }
     }
 }
 
-#[tonic::async_trait]
-impl<S> UserInfo for Grpc<S>
+impl<S> Clone for Grpc<S> {
+    fn clone(&self) -> Self {
+        Self { stack: self.stack.clone(), room: self.room.clone() }
+    }
+}
+
+impl<S> NamedService for Grpc<S> {
+    const NAME: &'static str = SERVICE_NAME;
+}
+
+impl<S, B> Service<http::Request<B>> for Grpc<S>
 where
-    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
+    S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
 {
-    async fn get_user_info(&self, request: Request<GetUserInfoRequest>) -> Result<Response<GetUserInfoReply>, Status> {
-        Ok(self.stack.call(Call::from_grpc(GET_USER_INFO, request)).await.map(Response::new)?)
+    type Response = Response;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> ResponseFuture {
+        let held = self.room.call();
+        let unary = Unary::new(self.stack.clone(), self.room.clone(), Instant::now(), held.is_some());
+        let request = request.map(|body| Metered::new(body, self.room.clone()));
+        Box::pin(async move { Ok(unary.answer(request).await.map(|body| Holding::new(body, held))) })
     }
 }
 
@@ -57,34 +95,68 @@ pub fn companions() -> Result<(Routes, tonic_health::server::HealthReporter), to
 #[derive(Debug, Clone)]
 pub struct Dispatch<U> {
     user_info: U,
-    companions: Routes,
+    companions: Companions,
 }
 
 impl<U> Dispatch<U> {
     /// Serves `user_info`, and `companions` beside it.
-    pub const fn new(user_info: U, companions: Routes) -> Self {
+    pub const fn new(user_info: U, companions: Companions) -> Self {
         Self { user_info, companions }
     }
 }
 
-impl<U> Service<http::Request<Incoming>> for Dispatch<U>
+impl<U, B> Service<http::Request<B>> for Dispatch<U>
 where
-    U: Service<http::Request<Incoming>, Response = http::Response<Body>, Error = Infallible>,
+    U: Service<http::Request<B>, Response = Response, Error = Infallible>,
+    B: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = http::Response<Body>;
+    type Response = Response;
     type Error = Infallible;
-    type Future = Either<U::Future, <Routes as Service<http::Request<Incoming>>>::Future>;
+    type Future = Either<U::Future, ResponseFuture>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(())) // both are always ready
     }
 
-    fn call(&mut self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
         if request.uri().path() == GET_USER_INFO {
             Either::Left(self.user_info.call(request))
         } else {
-            Either::Right(self.companions.call(request))
+            Either::Right(self.companions.answer(request))
         }
+    }
+}
+
+/// Health and reflection with a deadline for what they are asked, and a bound on how many ask.
+#[derive(Debug, Clone)]
+pub struct Companions {
+    routes: Routes,
+    room: Room,
+    ticker: Ticker,
+    timeout: Duration,
+}
+
+impl Companions {
+    /// Serves `routes` as long as there is room in `room`. What asks has to come within `timeout`, or the caller's shorter deadline.
+    pub const fn new(routes: Routes, room: Room, ticker: Ticker, timeout: Duration) -> Self {
+        Self { routes, room, ticker, timeout }
+    }
+
+    fn answer<B: Body<Data = Bytes> + Send + 'static>(&mut self, request: http::Request<B>) -> ResponseFuture {
+        let Some(held) = self.room(request.uri().path()) else {
+            return Box::pin(std::future::ready(Ok(Status::from(Error::OVERLOADED).into_http().map(|body| Holding::new(body, None)))));
+        };
+        let limit = timeout(request.headers()).map_or(self.timeout, |callers| callers.min(self.timeout));
+        let alarm = self.ticker.clone().alarm(Instant::now() + limit);
+        // Whoever reflects asks one thing after another.
+        let until = if request.uri().path().starts_with("/grpc.reflection.") { Until::FirstMessage } else { Until::End };
+        let answer = self.routes.call(request.map(|body| Metered::new(body, self.room.clone()).until(until, alarm)));
+        Box::pin(async move { answer.await.map(|response| response.map(|body| Holding::new(body, Some(held)))) })
+    }
+
+    /// A question with one answer has the room of a call; what may go on for ever has a room of its own.
+    fn room(&self, path: &str) -> Option<Held> {
+        if path == "/grpc.health.v1.Health/Check" { self.room.call() } else { self.room.stream() }
     }
 }
 

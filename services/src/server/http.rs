@@ -1,32 +1,44 @@
 //! `GetUserInfo` over HTTP: decodes the path into a [`Call`], and encodes what comes back as protojson does.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
+use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use tower::Service;
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::openapi;
-use super::shared::Shared;
+use super::room::{Held, Holding, Room};
 use crate::error::reason;
+use crate::middleware::receive::Arriving;
 use crate::process::admin;
 use crate::protojson::Reply;
+use crate::shared::Shared;
 use crate::{Call, Error, Kind};
 
-/// The route of `GetUserInfo` before `stack`, which has to be always ready, the document that describes it, and `beside` them other routes.
-pub fn router<S>(stack: S, beside: Router) -> Router
+/// What the path of `GetUserInfo` begins with.
+const USER_INFO: &str = "/user_info/";
+
+/// The route of `GetUserInfo` before `stack`, which has to be always ready, as long as there is room in `room`; the document that describes
+/// it; and `beside` them other routes. No route reads the body of a request.
+pub fn router<S>(stack: S, room: Room, beside: Router) -> Router
 where
-    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
+    S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
     let stack = Shared::new(stack);
     let get_user_info = move |request: Request| {
-        let stack = stack.clone();
+        let (stack, held) = (stack.clone(), room.call());
         async move {
-            let reply = stack.call(decode(request)?).await?;
-            Ok::<_, Error>(encode(&reply))
+            let call = decode(request)?;
+            let message = if held.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
+            let reply = stack.call(call.with_message(Arriving::Here(message))).await;
+            let response = reply.map_or_else(IntoResponse::into_response, |reply| encode(&reply));
+            Ok::<_, Error>(holding(response, held))
         }
     };
     Router::new()
@@ -37,10 +49,38 @@ where
         .method_not_allowed_fallback(admin::method_not_allowed)
 }
 
+/// The routes for a caller that may ask for many things at a time and take none: what is not `GetUserInfo`, which has room of its own, is
+/// answered as long as there is room for the answer.
+pub fn bounded(routes: Router, room: Room) -> Router {
+    let answer = move |request: Request, next: Next| {
+        let room = room.clone();
+        async move {
+            if request.uri().path().starts_with(USER_INFO) {
+                return next.run(request).await;
+            }
+            let Some(stream) = room.stream() else { return overloaded() };
+            let response = next.run(request).await;
+            let size = response.size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
+            let Some(bytes) = room.bytes(size) else { return overloaded() };
+            holding(holding(response, Some(stream)), Some(bytes))
+        }
+    };
+    routes.layer(middleware::from_fn(answer))
+}
+
+/// 503 without a body, which needs no window: nothing is left of it to take.
+fn overloaded() -> Response {
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+fn holding(response: Response, held: Option<Held>) -> Response {
+    response.map(|body| Body::new(Holding::new(body, held)))
+}
+
 /// As Kratos with `StrictSlash`: a path with a slash too many is redirected.
 async fn fallback(uri: Uri) -> Result<Response, Error> {
-    match uri.path().strip_suffix('/').filter(|p| p.starts_with("/user_info/") && p.len() > "/user_info/".len()) {
-        Some(path) if !path["/user_info/".len()..].contains('/') => {
+    match uri.path().strip_suffix('/').filter(|p| p.starts_with(USER_INFO) && p.len() > USER_INFO.len()) {
+        Some(path) if !path[USER_INFO.len()..].contains('/') => {
             Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, path.to_owned())]).into_response())
         }
         _ => Err(admin::not_found()),

@@ -2,17 +2,19 @@
 
 mod acceptor;
 mod args;
-mod connection;
+pub(crate) mod connection;
 mod descriptors;
 mod error;
 pub mod grpc;
 mod handler;
 pub mod http;
+mod incoming;
 mod listener;
 pub mod openapi;
 mod prompt;
-mod shared;
-mod worker;
+mod room;
+mod taken;
+pub(crate) mod worker;
 
 use std::path::Path;
 use std::pin::pin;
@@ -27,14 +29,15 @@ use tokio::time::{sleep, timeout};
 use tonic_health::ServingStatus;
 use user_info_api::config::UserInfoConfig;
 use user_info_proto::GET_USER_INFO;
-use user_info_proto::user_info_server::UserInfoServer;
 
 pub use args::{Args, Command};
 pub use error::StartError;
 pub use handler::handler;
 pub use listener::Listeners;
+pub use room::{Held, Holding, Room};
 
 use self::acceptor::Acceptor;
+use self::connection::Http2;
 use self::worker::{Services, Worker};
 use crate::data::{ConnectError, Data, DataMetrics};
 use crate::metrics::Register;
@@ -92,6 +95,7 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     let readiness = Readiness::default();
     let admin = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
     let (companions, health) = grpc::companions()?;
+    let room = Room::new(&config.server);
 
     let (stopping, when_stopping) = watch::channel(false);
     let mut workers = Vec::new();
@@ -99,19 +103,24 @@ pub async fn run(config: UserInfoConfig, path: &Path, stop: impl Future<Output =
     for index in 0..worker_count(config.server.workers) {
         let (layers, metrics, config) = (layers.clone(), data_metrics.clone(), config.clone());
         let (admin, companions, tls, ip_addr) = (admin.clone(), companions.clone(), tls.clone(), grpc_address.as_str().into());
+        let room = room.clone();
         let build = async move || {
             let ticker = Ticker::default();
             tokio::spawn(ticker.clone().run());
             let data = Data::open(&config.users, &config.views, &metrics).await?;
-            let deadline = DeadlineLayer::new(ticker, config.server.timeout.get());
+            let timeout = config.server.timeout.get();
+            let deadline = DeadlineLayer::new(ticker.clone(), timeout);
             let stack = ServerLayers { deadline, ..layers }.wrap(handler(data.clone(), ip_addr));
             let beside = if config.server.admin.is_none() { admin.clone() } else { axum::Router::new() };
+            let http = http::router(stack.clone(), room.clone(), beside);
+            let companions = grpc::Companions::new(companions, room.clone(), ticker.clone(), timeout);
             let services = Services {
-                http: http::router(stack.clone(), beside),
-                grpc: grpc::Dispatch::new(UserInfoServer::new(grpc::Grpc::new(stack)), companions),
+                http_by_http2: http::bounded(http.clone(), room.clone()),
+                http,
+                grpc: grpc::Dispatch::new(grpc::Grpc::new(stack, room.clone()), companions),
                 admin: admin::json_errors(admin),
                 tls,
-                max_concurrent_streams: config.server.max_concurrent_streams,
+                http2: Http2 { max_concurrent_streams: config.server.max_concurrent_streams, room, ticker },
             };
             Ok::<_, ConnectError>((services, data))
         };

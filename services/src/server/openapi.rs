@@ -66,6 +66,7 @@ fn get_user_info() -> Value {
         ("A fault was injected; its status, reason and message are those of the settings.", fault),
         ("The store of the users does not answer.", Error::STORE_UNAVAILABLE),
         ("More reads wait for the store than its queue holds.", Error::STORE_OVERLOADED),
+        ("More calls are in flight, or hold more, than `server.maxInFlight` and `server.maxBufferedBytes` allow.", Error::OVERLOADED),
         ("The call took longer than `server.timeout`.", Error::TIMEOUT),
     ] {
         let response = responses.entry(error.code.to_string()).or_insert_with(|| {
@@ -182,7 +183,7 @@ mod tests {
     fn errors_of_one_status_share_a_response() {
         let responses = &get_user_info()["responses"];
         let examples = responses["503"]["content"]["application/json"]["examples"].as_object().expect("examples");
-        assert_eq!(examples.keys().collect::<Vec<_>>(), ["STORE_OVERLOADED", "STORE_UNAVAILABLE"]);
+        assert_eq!(examples.keys().collect::<Vec<_>>(), ["OVERLOADED", "STORE_OVERLOADED", "STORE_UNAVAILABLE"]);
         assert_eq!(examples["STORE_OVERLOADED"]["value"]["code"], 503);
     }
 }

@@ -1,6 +1,7 @@
 //! One worker: a thread with a single-threaded runtime that owns all that its calls touch.
 
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{self, GrpcService};
+use super::connection::{self, GrpcService, Http2};
 use crate::tls;
 
 /// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
@@ -50,12 +51,14 @@ pub(super) struct Services<G> {
     pub grpc: G,
     /// HTTP; with the admin endpoints, unless they have a listener of their own.
     pub http: Router,
+    /// The same for callers of HTTP/2.
+    pub http_by_http2: Router,
     /// The admin endpoints alone.
     pub admin: Router,
     /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
     pub tls: Option<Arc<tls::Acceptor>>,
-    /// Calls in flight on one gRPC connection.
-    pub max_concurrent_streams: u32,
+    /// How HTTP/2 is served.
+    pub http2: Http2,
 }
 
 /// A running worker.
@@ -154,7 +157,7 @@ async fn serve<G: GrpcService>(
 }
 
 /// Lets the kernel end the connection if the peer is gone or takes nothing.
-fn cut_off_the_lost(stream: &std::net::TcpStream) -> std::io::Result<()> {
+pub(crate) fn cut_off_the_lost(stream: &impl AsFd) -> std::io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(UNREAD_TIMEOUT / 2))
@@ -170,7 +173,7 @@ async fn one<G: GrpcService>(
     cut_off_the_lost(&stream)?;
     let stream = TcpStream::from_std(stream)?;
     match (port, services.tls.clone()) {
-        (Port::Grpc, None) => connection::http2(stream, services.grpc, services.max_concurrent_streams, stopping).await,
+        (Port::Grpc, None) => services.http2.serve(stream, services.grpc, stopping).await,
         (Port::Http, None) => connection::http1(stream, services.http, stopping).await,
         (Port::Admin, _) => connection::http1(stream, services.admin, stopping).await,
         (Port::Grpc | Port::Http, Some(tls)) => return secure(port, stream, services, &tls, stopping).await,
@@ -193,8 +196,8 @@ async fn secure<G: GrpcService>(
     };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
     match port {
-        Port::Grpc => connection::http2(stream, services.grpc, services.max_concurrent_streams, stopping).await,
-        _ if http2 => connection::http2(stream, services.http, services.max_concurrent_streams, stopping).await,
+        Port::Grpc => services.http2.serve(stream, services.grpc, stopping).await,
+        _ if http2 => services.http2.serve(stream, services.http_by_http2, stopping).await,
         _ => connection::http1(stream, services.http, stopping).await,
     }
     Ok(())

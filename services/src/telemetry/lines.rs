@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// Most lines that wait to be written; some 2 MB.
 const WAITING: usize = 8192;
+/// Most of them when a line of a dependency comes: the rest of the room is for our own.
+const WAITING_FOR_OTHERS: usize = WAITING / 4;
 /// Time between two looks at whether all are written.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -16,6 +18,7 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Lines {
     sender: SyncSender<Vec<u8>>,
     counts: Arc<Counts>,
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +43,18 @@ impl Lines {
                 of_thread.waiting.fetch_sub(1, Release);
             }
         })?;
-        Ok(Self { sender, counts })
+        Ok(Self { sender, counts, most: WAITING })
+    }
+
+    /// The same, for lines that must leave room for others.
+    pub(super) fn of_others(&self) -> Self {
+        Self { most: WAITING_FOR_OTHERS, ..self.clone() }
     }
 
     /// Takes a line, with its end.
     pub(super) fn put(&self, line: Vec<u8>) {
-        self.counts.waiting.fetch_add(1, Relaxed);
-        if self.sender.try_send(line).is_err() {
+        let before = self.counts.waiting.fetch_add(1, Relaxed);
+        if before >= self.most || self.sender.try_send(line).is_err() {
             self.counts.waiting.fetch_sub(1, Relaxed);
             self.counts.dropped.fetch_add(1, Relaxed);
         }
@@ -114,6 +122,22 @@ mod tests {
         drop(reader);
         lines.flush(LONG);
         assert_eq!(lines.counts.waiting.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn lines_of_others_leave_room_for_ours() {
+        let (_reader, writer) = pipe().expect("a pipe");
+        let ours = Lines::to("test", writer).expect("a thread");
+        let (others, line) = (ours.of_others(), vec![b'x'; 1 << 10]);
+        for _ in 0..WAITING * 2 {
+            others.put(line.clone());
+        }
+        let lost = ours.dropped();
+        assert!(lost > WAITING as u64, "{lost}");
+        for _ in 0..WAITING / 2 {
+            ours.put(line.clone());
+        }
+        assert_eq!(ours.dropped(), lost);
     }
 
     #[test]

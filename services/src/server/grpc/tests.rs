@@ -3,17 +3,17 @@ use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use prost::Message;
 use tonic::Code;
-use tower::ServiceExt;
-use user_info_proto::user_info_server::UserInfoServer;
+use tower::{Layer, ServiceExt};
 
 use super::*;
+use crate::middleware::receive::ReceiveLayer;
 
 /// The status of the answer to a request with this body and these headers.
 fn status(body: Vec<u8>, headers: &[(&str, String)]) -> Code {
-    let stack = tower::service_fn(async |call: Call<GetUserInfoRequest>| {
+    let stack = ReceiveLayer.layer(tower::service_fn(async |call: Call<GetUserInfoRequest>| {
         assert_eq!(call.operation, GET_USER_INFO);
         Ok::<_, Error>(GetUserInfoReply { user: None, ip_addr: "a:1".into() })
-    });
+    }));
     let mut request = http::Request::post(GET_USER_INFO).header("content-type", "application/grpc").header("te", "trailers");
     for (name, value) in headers {
         request = request.header(*name, value);
@@ -21,7 +21,7 @@ fn status(body: Vec<u8>, headers: &[(&str, String)]) -> Code {
     let request = request.body(Full::new(Bytes::from(body))).expect("valid");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
-        let response = UserInfoServer::new(Grpc::new(stack)).oneshot(request).await.expect("infallible");
+        let response = Grpc::new(stack, Room::without_bound()).oneshot(request).await.expect("infallible");
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
         let trailers = body.collect().await.expect("whole").trailers().cloned().unwrap_or_default();

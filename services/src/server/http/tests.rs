@@ -1,14 +1,15 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use user_info_proto::User;
 
 use super::*;
+use crate::middleware::receive::ReceiveLayer;
 
 mod hostile;
 
 async fn answer(method: &str, path: &str) -> (u16, String, String) {
-    let stack = tower::service_fn(|call: Call<GetUserInfoRequest>| async move {
+    let stack = ReceiveLayer.layer(tower::service_fn(|call: Call<GetUserInfoRequest>| async move {
         assert_eq!((call.kind, call.operation), (Kind::Http, GET_USER_INFO));
         match call.message.user_id {
             7 => Err(Error::RATELIMIT),
@@ -19,9 +20,9 @@ async fn answer(method: &str, path: &str) -> (u16, String, String) {
                 Ok(GetUserInfoReply { user: Some(user), ip_addr: "0.0.0.0:9000".into() })
             }
         }
-    });
+    }));
     let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("valid");
-    let response = router(stack, Router::new()).oneshot(request).await.expect("infallible");
+    let response = router(stack, Room::without_bound(), Router::new()).oneshot(request).await.expect("infallible");
     let header = |name| response.headers().get(name).map(|v| v.to_str().expect("text").to_owned()).unwrap_or_default();
     let (status, about) = (response.status().as_u16(), header("content-type") + &header("location"));
     let body = response.into_body().collect().await.expect("whole").to_bytes();
@@ -66,4 +67,25 @@ async fn a_slash_too_many_is_redirected() {
     let (status, location, _) = answer("GET", "/user_info/1/").await;
     assert_eq!((status, &*location), (301, "/user_info/1"));
     assert_eq!(answer("GET", "/user_info//").await.0, 404);
+}
+
+#[tokio::test]
+async fn without_room_calls_are_refused_and_so_are_answers_that_nobody_takes() {
+    let room = Room::new(&user_info_api::config::Server { max_in_flight: 1, ..Default::default() });
+    let stack = ReceiveLayer.layer(tower::service_fn(async |_: Call<GetUserInfoRequest>| Ok::<_, Error>(GetUserInfoReply::default())));
+    let routes = bounded(router(stack, room.clone(), Router::new()), room);
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).expect("valid");
+        routes.clone().oneshot(request).await.expect("infallible")
+    };
+    let (call, document) = (ask("/user_info/1").await, ask(openapi::PATH).await);
+    assert_eq!((call.status().as_u16(), document.status().as_u16()), (200, 200));
+    let refused = ask("/user_info/1").await;
+    assert_eq!(refused.status(), 503);
+    let body = refused.into_body().collect().await.expect("whole").to_bytes();
+    assert!(body.windows(10).any(|word| word == b"OVERLOADED"), "{body:?}");
+    assert_eq!(ask(openapi::PATH).await.status(), 503);
+    drop((call, document));
+    assert_eq!(ask("/user_info/1").await.status(), 200);
+    assert_eq!(ask(openapi::PATH).await.status(), 200);
 }

@@ -9,18 +9,18 @@ use tower::Service;
 ///
 /// The service has to be always ready, as the stack is: its middlewares refuse in `call`.
 #[derive(Debug)]
-pub(super) struct Shared<S> {
+pub(crate) struct Shared<S> {
     service: Arc<Mutex<S>>,
 }
 
 impl<S> Shared<S> {
     /// Shares `service`.
-    pub(super) fn new(service: S) -> Self {
+    pub(crate) fn new(service: S) -> Self {
         Self { service: Arc::new(Mutex::new(service)) }
     }
 
     /// Makes a call.
-    pub(super) fn call<R>(&self, request: R) -> S::Future
+    pub(crate) fn call<R>(&self, request: R) -> S::Future
     where
         S: Service<R>,
     {

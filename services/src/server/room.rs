@@ -1,0 +1,166 @@
+//! What calls may hold at a time: a bound of the process, whichever connections and workers they are on.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use user_info_api::config::Server;
+
+/// Streams that may stay open for long, such as those of health and reflection, have a room of their own, so that they take none from calls:
+/// this part of `server.maxInFlight`.
+const PART_FOR_STREAMS: usize = 4;
+
+/// Counts what is held. Shared by all workers; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pools: Arc<Pools>,
+}
+
+#[derive(Debug)]
+struct Pools {
+    calls: Pool,
+    streams: Pool,
+    bytes: Pool,
+}
+
+#[derive(Debug)]
+struct Pool {
+    taken: AtomicUsize,
+    most: usize,
+}
+
+/// What is taken of a [`Room`], given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    pools: Arc<Pools>,
+    of: fn(&Pools) -> &Pool,
+    amount: usize,
+}
+
+impl Room {
+    /// The room that `server` allows.
+    pub fn new(server: &Server) -> Self {
+        let calls = server.max_in_flight as usize;
+        Self::of(calls, calls.div_ceil(PART_FOR_STREAMS), usize::try_from(server.max_buffered_bytes).unwrap_or(usize::MAX))
+    }
+
+    /// More room than anybody takes.
+    pub fn without_bound() -> Self {
+        Self::of(usize::MAX, usize::MAX, usize::MAX)
+    }
+
+    fn of(calls: usize, streams: usize, bytes: usize) -> Self {
+        let [calls, streams, bytes] = [calls, streams, bytes].map(|most| Pool { taken: AtomicUsize::new(0), most });
+        Self { pools: Arc::new(Pools { calls, streams, bytes }) }
+    }
+
+    /// Room for a call, if there is any.
+    pub fn call(&self) -> Option<Held> {
+        self.take(|pools| &pools.calls, 1)
+    }
+
+    /// Room for a stream that may stay open for long, if there is any.
+    pub fn stream(&self) -> Option<Held> {
+        self.take(|pools| &pools.streams, 1)
+    }
+
+    /// Room for so many bytes, if there is any.
+    pub fn bytes(&self, amount: usize) -> Option<Held> {
+        self.take(|pools| &pools.bytes, amount)
+    }
+
+    /// Whether no call would find room.
+    pub(super) fn is_full(&self) -> bool {
+        let calls = &self.pools.calls;
+        calls.taken.load(Relaxed) >= calls.most
+    }
+
+    fn take(&self, of: fn(&Pools) -> &Pool, amount: usize) -> Option<Held> {
+        let pool = of(&self.pools);
+        let before = pool.taken.fetch_add(amount, Relaxed);
+        let fits = before.checked_add(amount).is_some_and(|taken| taken <= pool.most);
+        if fits {
+            Some(Held { pools: Arc::clone(&self.pools), of, amount })
+        } else {
+            pool.taken.fetch_sub(amount, Relaxed);
+            None
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        (self.of)(&self.pools).taken.fetch_sub(self.amount, Relaxed);
+    }
+}
+
+pin_project! {
+    /// A body that keeps its room until it is sent or dropped.
+    #[derive(Debug)]
+    pub struct Holding<B> {
+        #[pin]
+        body: B,
+        held: Option<Held>,
+    }
+}
+
+impl<B> Holding<B> {
+    /// Keeps `held` as long as `body`.
+    pub const fn new(body: B, held: Option<Held>) -> Self {
+        Self { body, held }
+    }
+}
+
+impl<B: Body> Body for Holding<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_bounded_and_given_back() {
+        let room = Room::of(2, 1, 100);
+        let calls = [room.call().expect("room"), room.call().expect("room")];
+        assert!(room.call().is_none() && room.is_full());
+        let stream = room.stream().expect("room of its own");
+        assert!(room.stream().is_none());
+        drop(calls);
+        assert!(room.call().is_some() && !room.is_full());
+        drop(stream);
+        assert!(room.stream().is_some());
+        let bytes = room.bytes(60).expect("room");
+        assert!(room.bytes(41).is_none() && room.bytes(usize::MAX).is_none());
+        assert!(room.bytes(40).is_some());
+        drop(bytes);
+        assert!(room.bytes(100).is_some());
+    }
+
+    #[test]
+    fn the_bound_holds_whoever_asks_at_the_same_time() {
+        let room = Room::of(100, 0, 0);
+        let held: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..1000).map_while(|_| room.call()).collect::<Vec<_>>())).collect();
+            workers.into_iter().map(|worker| worker.join().expect("no panic")).collect::<Vec<_>>().iter().map(Vec::len).sum()
+        });
+        assert!(held <= 100, "{held}");
+        assert_eq!(room.pools.calls.taken.load(Relaxed), 0);
+    }
+}
