@@ -61,6 +61,27 @@ def scope():
     expect(places == ["a", "b"], f"RoleBindings in {places}")
 
 
+@check("Helm has an account of its own in each namespace, by roles that say nothing of rights")
+def account():
+    find = lambda manifests: sorted((kind, name) for kind, name, text in manifests if name.endswith(("-charts", "-pods")))  # noqa: E731
+    wide, narrow = template(), template("--set", "watchNamespaces={a,b}")
+    expect(find(wide) == [("ClusterRole", "ops:user-info-operator-charts"), ("ClusterRole", "ops:user-info-operator-pods")], f"{find(wide)}")
+    each = [("Role", "user-info-operator-charts"), ("Role", "user-info-pods"), ("RoleBinding", "user-info-operator-charts"),
+            ("ServiceAccount", "user-info-charts")]
+    expect(find(narrow) == sorted(each * 2), f"with watchNamespaces: {find(narrow)}")
+    for manifests in [wide, narrow]:
+        for kind, name, text in manifests:
+            if kind.endswith("Role") and name.endswith(("-charts", "-pods")):
+                expect("rbac.authorization.k8s.io" not in text.split("\nrules:")[1], f"{name} has a right about rights")
+            expect("escalate" not in text, f"{kind} {name} may escalate")
+    expect("--cluster-roles=ops:user-info-operator" in one("Deployment", wide), "the operator is not told which roles to bind")
+    expect("--cluster-roles" not in one("Deployment", narrow), "the operator is to bind roles that the chart does not make")
+    more = template("--set", "charts.foreign=true", "--set-json", 'charts.extraRules=[{"apiGroups": ["x.io"], "resources": ["ys"], "verbs": ["get"]}]')
+    expect("--foreign-charts=true" in one("Deployment", more) and "--foreign-charts=false" in one("Deployment", wide), "charts.foreign")
+    having = [name for kind, name, text in more if kind == "ClusterRole" and "x.io" in text]
+    expect(having == ["ops:user-info-operator-charts"], f"charts.extraRules are in {having}")
+
+
 @check("each rule says what it is for, and none gives all")
 def rules():
     for kind, name, text in template():
@@ -82,6 +103,7 @@ def disruption():
 @check("values that cannot be used are refused, with the place")
 def values():
     refused("at '/replicas': got string", "--set", "replicas=many")
+    refused("at '/charts/foreign': got string", "--set-string", "charts.foreign=true")
     refused("additional properties 'watchNamespace' not allowed", "--set", "watchNamespace=a")
     refused("at '/watchNamespaces/0'", "--set", "watchNamespaces={Upper}")
     refused("install the Prometheus Operator first", "--set", "metrics.serviceMonitor.enabled=true")

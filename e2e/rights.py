@@ -1,4 +1,4 @@
-"""Compares what the operator and Prometheus ask of the API server with the rules that their charts give them.
+"""Compares what the operator, its Helm and Prometheus ask of the API server with the rules that the operator's chart gives them.
 Usage: rights.py USER_INFO_OPERATOR
 
 Needs a control plane without a node (`hack/cluster/up --control-plane`) that writes an audit log; HELM is the path of helm, RUN the folder of
@@ -24,13 +24,16 @@ RUN = pathlib.Path(os.environ["RUN"])
 OPERATOR, HELM = str(pathlib.Path(sys.argv[1]).resolve()), os.environ["HELM"]
 OPS, SYSTEM = Namespace("user-info-rights"), Namespace("user-info-rights-system")
 ACCOUNT = f"system:serviceaccount:{OPS.name}:user-info-operator"
+CHARTS = f"system:serviceaccount:{SYSTEM.name}:user-info-charts"
 PROMETHEUS = f"system:serviceaccount:{SYSTEM.name}:demo-prometheus"
+ROLES = f"{OPS.name}:user-info-operator"
 ADDONS = ["consul", "prometheus", "grafana", "mysql", "redis"]
 LIMIT = 120
 
 # Rights that the course of events below need not use, each with what does.
 ELSEWHERE = {
-    ("", "pods", "watch"): "held to be granted: a Prometheus that finds instances through Kubernetes may",
+    ("", "services", "get"): "takes back the ports of a Service that someone else changed",
+    ("rbac.authorization.k8s.io", "roles", "delete"): "a Role that version 0.1.0 had its chart of Prometheus make",
     ("", "persistentvolumeclaims", "delete"): "for claims that the StatefulSet's own controller has not removed by then",
     ("userinfo.bbs.dev", "userinfodeployments", "get"): "reads an object that another version's definition let in, and this one cannot take",
 }
@@ -72,27 +75,46 @@ def rights(role):
 
 
 def rules():
-    """Every right of the operator's roles, by the API server's reading of them."""
+    """Every right of the operator's own roles, by the API server's reading of them."""
     found = set()
     for kind in ["clusterrole", "role"]:
         for role in json.loads(OPS.kubectl("get", kind, "--selector", "app.kubernetes.io/name=user-info-operator", "--output", "json"))["items"]:
-            if "aggregate" not in json.dumps(role["metadata"].get("labels", {})):  # that is for people
+            if "aggregate" in json.dumps(role["metadata"].get("labels", {})):  # that is for people
+                continue
+            if role["metadata"]["name"] not in [f"{ROLES}-charts", f"{ROLES}-pods"]:  # those it only binds
                 found |= rights(role)
     return found
 
 
-def asked(account=ACCOUNT):
-    """The requests of an account, from the audit log; those of the operator are also its Helm's."""
+def events():
+    """The requests of all accounts, from the audit log."""
     for line in (RUN / "log" / "audit.json").read_text().splitlines():
-        event = json.loads(line)
-        if event["user"]["username"] == account:
+        yield json.loads(line)
+
+
+def asked(account=ACCOUNT):
+    """The requests of an account; those that the operator's Helm makes are of whom it acts as."""
+    for event in events():
+        if event.get("impersonatedUser", event["user"])["username"] == account:
             yield event
 
 
 def refused(account=ACCOUNT):
     """What was denied to an account."""
     return sorted({f"{e['verb']} {e['requestURI'].split('?')[0]}" for e in asked(account)
-                   if e["annotations"].get("authorization.k8s.io/decision") == "forbid"})
+                   if e.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid" or e.get("responseStatus", {}).get("code") == 403})
+
+
+def delegated():
+    """The rights that the operator uses by having others act: as the account that it acts as, and by the roles that it binds."""
+    seen = set()
+    for event in events():
+        if event.get("impersonatedUser", {}).get("username") == CHARTS and event["user"]["username"] == ACCOUNT:
+            seen.add(("", "serviceaccounts", "impersonate"))
+    for binding in json.loads(SYSTEM.kubectl("get", "rolebindings", "--output", "json"))["items"]:
+        if binding["roleRef"]["kind"] == "ClusterRole":
+            seen.add(("rbac.authorization.k8s.io", "clusterroles", "bind", binding["roleRef"]["name"]))
+    return seen
 
 
 def exercised(account=ACCOUNT):
@@ -140,6 +162,7 @@ class Kubelet(threading.Thread):
 
 KUBELET = Kubelet()
 STARTED = {}
+USED = set()
 
 
 def start(namespace, account, *arguments, **environment):
@@ -197,7 +220,7 @@ def begin():
     for name in ["userinfodeployments.userinfo.bbs.dev", MONITORS["metadata"]["name"]]:
         OPS.kubectl("wait", "--for", "condition=Established", "crd", name, "--timeout", "60s")
     start(OPS, "user-info-operator", OPERATOR, "run", "--helm", HELM, "--charts", str(TOP / "charts"), "--listen", "127.0.0.1:8080",
-          POD_NAMESPACE=OPS.name)
+          "--cluster-roles", ROLES, POD_NAMESPACE=OPS.name)
     eventually(LIMIT, lambda: expect(any(asked()), "no request"))
     KUBELET.start()
 
@@ -228,14 +251,18 @@ def change():
     patch({"autoscaling": None, "disruption": None, "networkPolicy": None, "client": {"enabled": False},
            "addons": {"consul": {"mode": "Disabled"}, "prometheus": {"serviceMonitor": "Disabled"}}})
     # Without a registry Prometheus asks the API server, and is given the rights to.
-    eventually(LIMIT, lambda: SYSTEM.get("rolebinding", "demo-prometheus"), every=1)
+    eventually(LIMIT, lambda: expect(SYSTEM.list("rolebindings", instance="demo", component="prometheus"), "no binding"), every=1)
     patch({"addons": {"prometheus": {"values": {"scrapeInterval": "30s"}}}})
     eventually(LIMIT, settled, every=1)
+    # Before all of it goes: what the operator gave, and to whom.
+    given = {name for _, _, verb, name in (right for right in delegated() if len(right) == 4)}
+    expect(given == {f"{ROLES}-charts", f"{ROLES}-pods"}, f"bound: {given}")
+    USED.update(right[:3] for right in delegated())
 
 
-@check("Prometheus finds the instances with the rights of its chart, and uses all of them")
+@check("Prometheus finds the instances with the rights that the operator gives it, and uses all of them")
 def prometheus():
-    role = SYSTEM.get("role", "demo-prometheus")
+    role = OPS.get("clusterrole", f"{ROLES}-pods")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in SYSTEM.get("configmap", "demo-prometheus")["data"].items():
             pathlib.Path(folder, name).write_text(text)
@@ -267,20 +294,41 @@ def prometheus():
 def remove():
     SYSTEM.kubectl("delete", "userinfodeployment", "demo", "--timeout", f"{LIMIT}s")
     expect(not releases(), f"releases: {releases()}")
+    left = SYSTEM.kubectl("get", "serviceaccounts,rolebindings", "--field-selector", "metadata.name=user-info-charts", "--output", "name")
+    expect(not left, f"left: {left}")
     stop("user-info-operator")
 
 
-@check("no request was denied")
+@check("no request was denied, neither to the operator nor to its Helm")
 def denied():
-    expect(not refused(), f"denied: {refused()}")
-    return f"{sum(1 for _ in asked())} requests"
+    for account in [ACCOUNT, CHARTS]:
+        expect(not refused(account), f"denied to {account}: {refused(account)}")
+    return f"{sum(1 for _ in asked())} requests, {sum(1 for _ in asked(CHARTS))} of Helm"
 
 
 @check("every right was used")
 def used():
-    idle = rules() - exercised() - set(ELSEWHERE)
+    idle = rules() - exercised() - USED - set(ELSEWHERE)
     expect(not idle, f"never used: {sorted(idle)}")
     return f"{len(rules())} rights"
+
+
+@check("Helm used every right of its account, which has none about rights and none that `edit` lacks")
+def account():
+    role = rights(OPS.get("clusterrole", f"{ROLES}-charts"))
+    idle = role - exercised(CHARTS)
+    expect(not idle, f"never used: {sorted(idle)}")
+    expect(not [right for right in role if right[0] == "rbac.authorization.k8s.io"], "a right about rights")
+    beyond = role - rights(OPS.get("clusterrole", "edit"))
+    expect(not beyond, f"not in edit: {sorted(beyond)}")
+    return f"{len(role)} rights"
+
+
+@check("Helm was nobody but the account")
+def acted():
+    others = {event["user"]["username"] for event in events() if event.get("userAgent", "").startswith("Helm/") and "impersonatedUser" not in event}
+    expect(not others, f"Helm was {others}")
+    expect(any(event.get("userAgent", "").startswith("Helm/") for event in asked(CHARTS)), "no request of Helm")
 
 
 def diagnose():

@@ -55,18 +55,28 @@ Endpoints on --listen:
 It waits for a missing custom resource definition. SIGTERM and SIGINT end it: reconciles that run are ended, and the lease is given back.
 Let the pod have terminationGracePeriodSeconds of 75 or more: a reconcile takes 60 s at the longest.
 
+Helm runs as the ServiceAccount user-info-charts of the resource's namespace, by impersonation, and never with the rights below. With
+--cluster-roles the operator makes that account and binds it to the ClusterRole NAME-charts; without, each namespace has to have the account, bound
+to a role that lets it do what charts take, and a Role user-info-pods that lists and watches pods. The operator's chart makes all of it; to make it by
+hand for the namespace demo:
+  helm template charts/user-info-operator --set watchNamespaces={demo} --show-only templates/role-charts.yaml | kubectl apply -f -
+
 Rights it needs, in each namespace it looks after, or cluster-wide without --namespace:
   userinfo.bbs.dev       userinfodeployments                   get list watch patch
                          userinfodeployments/status            patch
                          userinfodeployments/finalizers        update (only where owner references are checked, as on OpenShift)
   (core)                 serviceaccounts configmaps services   get list watch create patch delete
-                         secrets                               get list watch create update patch delete (Helm's releases; what charts make)
-                         pods                                  get list watch patch (watch: to let a Prometheus)
+                         serviceaccounts/user-info-charts      impersonate (Helm)
+                         secrets                               get list watch (Helm's releases; what objects name)
+                         pods                                  get list patch
                          persistentvolumeclaims                get list delete
                          pods/proxy                            get (only when run outside the cluster)
-  apps                   deployments statefulsets              get list watch create patch delete
+  apps                   deployments                           get list watch create patch delete
+                         statefulsets                          list watch
   batch                  jobs                                  get list watch create patch delete
-  rbac.authorization.k8s.io  roles rolebindings                get list watch create patch delete
+  rbac.authorization.k8s.io  rolebindings                      get list watch create patch delete
+                         roles                                 get delete (one that version 0.1.0 had a chart make)
+                         clusterroles/NAME-charts, NAME-pods   bind; without --cluster-roles, of roles/user-info-pods
   networking.k8s.io      networkpolicies                       get list watch create patch delete
   policy                 poddisruptionbudgets                  get list watch create patch delete
   autoscaling            horizontalpodautoscalers              get list watch create patch delete
@@ -119,6 +129,13 @@ pub struct RunArgs {
     /// Releases that Helm works on at a time, 1 to 16; each takes some 60 MB
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub helm_concurrency: u8,
+    /// Whether charts from elsewhere, `chart.source: Repository` or `OCI`, are installed: true or false
+    #[arg(long, env = "FOREIGN_CHARTS", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    pub foreign_charts: bool,
+    /// What the names of the cluster roles begin with that are bound in each namespace, NAME-charts and NAME-pods; absent, each namespace has
+    /// roles of its own, see below
+    #[arg(long, env = "CLUSTER_ROLES", value_name = "NAME")]
+    pub cluster_roles: Option<String>,
     /// `host:port` at which a Prometheus that is installed finds the metrics of this process; absent, it does not look for them
     #[arg(long, env = "METRICS_ADDRESS", value_name = "ADDRESS")]
     pub metrics_address: Option<String>,

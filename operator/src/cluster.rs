@@ -89,6 +89,11 @@ impl Cluster {
         self.config
     }
 
+    /// URL of the API server.
+    pub fn url(&self) -> String {
+        self.config.cluster_url.to_string().trim_end_matches('/').to_owned()
+    }
+
     /// The namespace that the kubeconfig or service account names.
     pub fn namespace(&self) -> &str {
         &self.config.default_namespace

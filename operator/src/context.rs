@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, Shared};
 use kube::Client;
 use kube::runtime::events::Recorder;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::children::Children;
 use crate::discovery::Optional;
@@ -14,6 +14,7 @@ use crate::helm::runner::Runner;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
+use crate::roles::Roles;
 
 /// What all reconciles share.
 pub struct Context {
@@ -39,6 +40,10 @@ pub struct Context {
     pub stop: Shared<BoxFuture<'static, ()>>,
     /// Whether the cluster knows `ServiceMonitor`.
     pub service_monitors: Optional,
+    /// Where the roles are that the operator binds.
+    pub roles: Roles,
+    /// Held while the account of a namespace is made, or removed with the last finalizer.
+    pub accounts: Mutex<()>,
     /// How pods are asked for the configuration in force.
     pub access: Access,
 }

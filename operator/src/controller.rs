@@ -10,7 +10,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::children::{self, Children};
 use crate::context::Context;
@@ -25,6 +25,7 @@ use crate::reconcile::confirm::Access;
 use crate::reconcile::provision::RELEASED;
 use crate::reconcile::reconcile;
 use crate::resource::{Watched, prune};
+use crate::roles::Roles;
 
 /// Resources in one page of the list that their watch begins with: a page is in memory as a whole.
 const PAGE: u32 = 50;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// How long a change waits for further ones.
     pub debounce: Duration,
+    /// Where the roles are that the operator binds.
+    pub roles: Roles,
     /// How pods are asked for the configuration in force.
     pub access: Access,
     /// This process's name in Events.
@@ -70,6 +73,8 @@ pub async fn run(client: Client, metrics: Arc<Metrics>, settings: Settings, stop
         turns: Semaphore::new(settings.concurrency),
         stop,
         service_monitors,
+        roles: settings.roles,
+        accounts: Mutex::default(),
         access: settings.access,
         client,
     });

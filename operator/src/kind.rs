@@ -44,8 +44,9 @@ pub enum Kind {
 
 impl Kind {
     /// Those that the operator makes itself, in their order.
-    pub const OWN: [Self; 9] = [
+    pub const OWN: [Self; 10] = [
         Self::ServiceAccount,
+        Self::RoleBinding,
         Self::ConfigMap,
         Self::Service,
         Self::NetworkPolicy,
@@ -57,16 +58,8 @@ impl Kind {
     ];
 
     /// Those that the charts which come with the operator make, in their order.
-    pub const RELEASED: [Self; 8] = [
-        Self::ServiceAccount,
-        Self::Role,
-        Self::RoleBinding,
-        Self::ConfigMap,
-        Self::Secret,
-        Self::Service,
-        Self::PodDisruptionBudget,
-        Self::StatefulSet,
-    ];
+    pub const RELEASED: [Self; 6] =
+        [Self::ServiceAccount, Self::ConfigMap, Self::Secret, Self::Service, Self::PodDisruptionBudget, Self::StatefulSet];
 
     /// Where the API server has it.
     pub fn resource(self) -> ApiResource {

@@ -18,5 +18,6 @@ pub mod metrics;
 pub mod names;
 pub mod reconcile;
 pub mod resource;
+pub mod roles;
 pub mod run;
 pub mod telemetry;

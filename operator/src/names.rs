@@ -28,6 +28,11 @@ pub const BASELINE: &str = "userinfo.bbs.dev/baseline";
 pub const HELM: &str = "helm";
 /// Annotation that Helm puts on every object: the release that it belongs to.
 pub const RELEASE_NAME: &str = "meta.helm.sh/release-name";
+/// Account of each namespace as which Helm runs there; also the binding that the operator makes for it. The name is fixed, so that the operator's
+/// right to impersonate can name it.
+pub const CHARTS: &str = "user-info-charts";
+/// Role of a namespace that lets a Prometheus look at pods, where that is no `ClusterRole`.
+pub const PODS: &str = "user-info-pods";
 
 /// Annotation of config maps: the managed addons that the config file uses, with commas between.
 pub const USES: &str = "userinfo.bbs.dev/uses";

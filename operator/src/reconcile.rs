@@ -137,7 +137,7 @@ impl Default for Done {
 /// What is wanted of releases, and how far they are; what is missing is begun.
 async fn provisioned(resource: &UserInfoDeployment, record: &mut Record, context: &Context) -> Result<(Wanted, Provision), Error> {
     let helm = &context.helm;
-    let wanted = provision::wanted(&context.client, resource, &helm.charts, helm.metrics_address.as_deref()).await?;
+    let wanted = provision::wanted(&context.client, resource, &helm.charts, helm.foreign, helm.metrics_address.as_deref()).await?;
     let provision = provision::provision(resource, &wanted, record, context).await?;
     Ok((wanted, provision))
 }

@@ -1,6 +1,5 @@
 //! `user-info-operator run`: the process around the controller.
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
@@ -22,9 +21,11 @@ use crate::health::{self, Phase};
 use crate::helm::Helm;
 use crate::helm::chart::Embedded;
 use crate::helm::exec::Program;
+use crate::helm::kubeconfig::Way;
 use crate::leader::{Leadership, Lease};
 use crate::metrics::Metrics;
 use crate::reconcile::confirm::Access;
+use crate::roles::Roles;
 use crate::telemetry;
 
 /// The lease was lost: a new process begins with a clean slate.
@@ -102,7 +103,8 @@ async fn work(
         debounce: args.debounce,
         access: if cluster.inside { Access::direct() } else { Access::Proxy },
         identity: identity.clone(),
-        helm: helm(args)?,
+        roles: args.cluster_roles.clone().map_or(Roles::Namespace, Roles::Cluster),
+        helm: helm(args, cluster)?,
     };
     if !args.leader_election {
         return lead(client, metrics, settings, phase, told(stop)).await;
@@ -117,20 +119,15 @@ async fn work(
 }
 
 /// Helm as the command line has it.
-fn helm(args: &RunArgs) -> Result<Helm, (u8, String)> {
+fn helm(args: &RunArgs, cluster: &Cluster) -> Result<Helm, (u8, String)> {
     let charts = Embedded::read(&args.charts).map_err(|error| (EXIT_USAGE, format!("--charts: {error}")))?;
-    let mut cluster: Vec<OsString> = Vec::new();
-    if let Some(path) = &args.cluster.kubeconfig {
-        cluster.extend(["--kubeconfig".into(), path.into()]);
-    }
-    if let Some(context) = &args.cluster.context {
-        cluster.extend(["--kube-context".into(), context.into()]);
-    }
+    let way = if cluster.inside { Way::Pod(cluster.url()) } else { Way::Kubeconfig(args.cluster.clone()) };
     let itself = std::env::current_exe().map_err(|error| (EXIT_USAGE, format!("the path of this program: {error}")))?;
     let guard = [itself.into(), "guard".into(), std::process::id().to_string().into(), "--".into()];
     Ok(Helm {
-        program: Program { helm: args.helm.clone(), guard: guard.into(), cluster, work: std::env::temp_dir() },
+        program: Program { helm: args.helm.clone(), guard: guard.into(), way, work: std::env::temp_dir() },
         charts: Arc::new(charts),
+        foreign: args.foreign_charts,
         concurrency: args.helm_concurrency.into(),
         metrics_address: args.metrics_address.clone(),
     })

@@ -71,10 +71,18 @@ const FAILURES: [(&str, &str, &str); 13] = [
 ];
 
 /// What can be the matter with an addon.
-const ADDONS: [(&str, &str); 15] = [
+const ADDONS: [(&str, &str); 17] = [
+    (
+        "AccountMissing",
+        "Helm is not called, since the ServiceAccount `user-info-charts`, as which it runs, or its binding is missing; the message says how to look",
+    ),
+    (
+        "ChartForeign",
+        "`chart` names one from elsewhere, and `charts.foreign` of the operator's chart is not `true`; a release that is there stays as it is",
+    ),
     ("ChartNotFound", "the repository has no chart of this name or version"),
     ("DriftCorrected", "an Event alone: what someone else changed of a release was changed back"),
-    ("Forbidden", "the operator lacks a right that the chart needs; the message names it"),
+    ("Forbidden", "the ServiceAccount `user-info-charts` lacks a right that the chart needs; the message names it"),
     ("HelmBroken", "Helm cannot be run, or its folder not be used"),
     ("HelmFailed", "Helm failed with something that has no name here; the message is Helm's"),
     ("HelmTimeout", "Helm took longer than the addon's `timeout`"),

@@ -8,19 +8,45 @@
 - apiGroups: [userinfo.bbs.dev]
   resources: [userinfodeployments/status]
   verbs: [patch]
-# Applies, watches and removes the configuration, the identity and the addresses of the services; Helm those of the addons.
-# Values for charts may stand in a ConfigMap.
+# Applies, watches and removes the configuration, the identity and the addresses of the services, and watches those of the addons.
+# Values for charts may stand in a ConfigMap. Makes the account as which Helm runs, and looks whether it is there.
 - apiGroups: [""]
   resources: [configmaps, serviceaccounts, services]
   verbs: [get, list, watch, create, patch, delete]
+# Helm runs as this account, in all that it does.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: [user-info-charts]
+  verbs: [impersonate]
+# Gives that account its rights, and lets a Prometheus that finds instances through Kubernetes look at pods.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [rolebindings]
+  verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.watchNamespaces }}
+# Nobody may grant what he may not do himself, but for the one role that is named here.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles]
+  resourceNames: [user-info-pods]
+  verbs: [bind]
+{{- else }}
+# Nobody may grant what he may not do himself, but for the two roles that are named here.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles]
+  resourceNames: ["{{ include "operator.clusterName" . }}-charts", "{{ include "operator.clusterName" . }}-pods"]
+  verbs: [bind]
+{{- end }}
+# Removes the Role that version 0.1.0 had its chart of Prometheus make.
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles]
+  verbs: [get, delete]
 # The same for the services themselves; their replicas tell whether an object is Ready.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
-# The same for Consul, Prometheus, Grafana, MySQL and Redis, which Helm installs.
+# Sees how far Consul, Prometheus, Grafana, MySQL and Redis are, which Helm installs.
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch]
 # The job that makes the tables in a managed MySQL.
 - apiGroups: [batch]
   resources: [jobs]
@@ -29,10 +55,10 @@
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, watch, create, patch, delete]
-# The same for what `disruption` asks for, and for three Consul servers, of which one may be down.
+# The same for what `disruption` asks for.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # The same for what `networkPolicy` asks for.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
@@ -41,19 +67,15 @@
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
   verbs: [list, watch, create, patch, delete]
-# Lets a Prometheus that finds instances through Kubernetes look at pods.
-- apiGroups: [rbac.authorization.k8s.io]
-  resources: [roles, rolebindings]
-  verbs: [get, list, watch, create, patch, delete]
-# Finds out why pods do not start, and annotates those to which the kubelet is to bring a new configuration at once. Nobody may grant what he
-# may not do himself, so what that Prometheus may, get and watch, stands here too.
+# Finds out why pods do not start, and annotates those to which the kubelet is to bring a new configuration at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
-# Helm keeps its releases in Secrets, and makes those with the passwords of the addons. Says which Secret that an object names is missing.
+  verbs: [get, list, patch]
+# Sees how far Helm came, by the Secrets in which it keeps its releases. Says which Secret that an object names is missing, and takes values for
+# charts from one. It writes none but as the account above.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch]
 # Tells the volumes of a managed MySQL apart, and removes those that are not to be kept.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

@@ -74,7 +74,7 @@ pub(super) async fn changes(
     }
     let known = live.as_ref().and_then(|live| live.status.as_ref()).and_then(|status| status.faults.clone());
     let standing = releases::standing(&client, &Owner::of(&resource.metadata)).await?;
-    let wanted = wanted(&client, &resource, &Embedded::default(), releases::operator(&standing)).await?;
+    let wanted = wanted(&client, &resource, &Embedded::default(), true, releases::operator(&standing)).await?;
     lines.extend(releases::changes(live.as_ref(), &resource, &standing, &wanted));
     let found = find(&client, &resource, wanted, known.as_ref()).await?;
     let plan = match validate(&resource, found) {
@@ -117,6 +117,7 @@ async fn find(
         client: revision(client, &owner, Component::Client).await?,
         clock: faults::clock(resource.spec.fault_injection.as_ref(), known, now),
         service_monitors: discovery::knows(client, "monitoring.coreos.com/v1", "ServiceMonitor").await?,
+        pods_role: None,
         now,
         owner,
     })
@@ -150,7 +151,8 @@ async fn orphans(client: &Client, owner: &Owner, children: &[Child]) -> Result<V
     let labels = BTreeMap::from([(MANAGED_BY, OPERATOR), (INSTANCE, &owner.name)]);
     let selector = labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
     let mut lines = Vec::new();
-    for kind in Kind::OWN {
+    // Which role a binding binds is known to the operator in the cluster alone, and who may edit a namespace may not look at bindings.
+    for kind in Kind::OWN.into_iter().filter(|kind| *kind != Kind::RoleBinding) {
         match kind.api(client, &owner.namespace).list_metadata(&ListParams::default().labels(&selector)).await {
             Ok(list) => {
                 let names: Vec<_> = list.items.iter().map(ResourceExt::name_any).collect();

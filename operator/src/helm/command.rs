@@ -1,6 +1,7 @@
 //! What Helm is called with: pure functions.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use super::chart::{Chart, Credentials};
@@ -9,6 +10,8 @@ use crate::names::{DIGEST, OWNER};
 
 /// Revisions of a release that are kept.
 const HISTORY: &str = "3";
+/// How releases are upgraded.
+const UPGRADE: [&str; 5] = ["--server-side=true", "--force-conflicts", "--disable-openapi-validation", "--wait=hookOnly", "--skip-crds"];
 /// Name under which a repository is known to a call of Helm that asks it by name.
 const REPOSITORY: &str = "addon";
 
@@ -77,8 +80,8 @@ pub fn upgrade(owner: &str, namespace: &str, desired: &Desired) -> Vec<Call> {
     let mut arguments: Vec<OsString> = vec!["upgrade".into(), "--install".into(), release.into(), chart];
     let timeout = seconds(desired.timeout);
     let labels = format!("{OWNER}={owner},{DIGEST}={}", desired.digest);
-    let flags = ["--values=-", "--server-side=true", "--force-conflicts", "--disable-openapi-validation", "--wait=hookOnly", "--skip-crds"];
-    arguments.extend(flags.map(Into::into));
+    arguments.push("--values=-".into());
+    arguments.extend(UPGRADE.map(Into::into));
     arguments.extend([
         format!("--namespace={namespace}").into(),
         format!("--labels={labels}").into(),
@@ -109,13 +112,26 @@ pub fn repair(release: &str, namespace: &str, revision: u32, timeout: Duration) 
     vec![call(arguments, b"")]
 }
 
+/// Upgrades a release to the chart in a folder with the values that it has.
+pub fn renew(release: &str, namespace: &str, chart: &Path, timeout: Duration) -> Vec<Call> {
+    let mut arguments: Vec<OsString> = vec!["upgrade".into(), release.into(), chart.into(), "--reset-then-reuse-values".into()];
+    arguments.extend(UPGRADE.map(Into::into));
+    arguments.extend([
+        format!("--namespace={namespace}").into(),
+        format!("--history-max={HISTORY}").into(),
+        format!("--timeout={}", seconds(timeout)).into(),
+    ]);
+    vec![call(arguments, b"")]
+}
+
 /// Removes a release. Without hooks, what a chart wants to have done before is left out, for a release whose hooks fail.
+///
+/// One that is gone meanwhile is an error: with `--ignore-not-found` Helm ends well also where it may not look.
 pub fn uninstall(release: &str, namespace: &str, timeout: Duration, hooks: bool) -> Vec<Call> {
     let mut arguments = vec![
         "uninstall".to_owned(),
         release.to_owned(),
         format!("--namespace={namespace}"),
-        "--ignore-not-found".to_owned(),
         "--wait=hookOnly".to_owned(),
         format!("--timeout={}", seconds(timeout)),
     ];
@@ -209,7 +225,12 @@ mod tests {
     #[test]
     fn removal_and_repair() {
         let removed = lines(&uninstall("demo-redis", "ns", Duration::from_secs(60), false));
-        assert_eq!(removed, ["uninstall demo-redis --namespace=ns --ignore-not-found --wait=hookOnly --timeout=60s --no-hooks"]);
+        assert_eq!(removed, ["uninstall demo-redis --namespace=ns --wait=hookOnly --timeout=60s --no-hooks"]);
+        let renewed = lines(&renew("demo-prometheus", "ns", Path::new("charts/prometheus"), Duration::from_secs(60)));
+        assert!(
+            renewed[0].starts_with("upgrade demo-prometheus charts/prometheus --reset-then-reuse-values --server-side=true "),
+            "{renewed:?}"
+        );
         let repaired = lines(&repair("demo-redis", "ns", 4, Duration::from_millis(10)));
         assert!(repaired[0].starts_with("rollback demo-redis 4 --namespace=ns "), "{repaired:?}");
     }

@@ -23,9 +23,12 @@ pub fn write(marks: &Marks) -> String {
     marks.iter().map(|(title, mark)| format!("{title}={mark}")).collect::<Vec<_>>().join(";")
 }
 
-/// The objects that are not as the text says any more, or not there. What is there besides is not the release's business.
+/// The objects that are not as the text says any more, or not there.
+///
+/// What is there besides is not the release's business, and what is of a kind that charts made once and make no longer is not looked at.
 pub fn changed(baseline: &str, now: &Marks) -> Vec<String> {
-    let parts = baseline.split(';').filter_map(|part| part.split_once('='));
+    let known = |title: &str| Kind::RELEASED.iter().any(|kind| title.split(' ').next() == Some(kind.name()));
+    let parts = baseline.split(';').filter_map(|part| part.split_once('=')).filter(|(title, _)| known(title));
     parts.filter(|(title, mark)| now.get(*title).map(String::as_str) != Some(*mark)).map(|(title, _)| title.to_owned()).collect()
 }
 
@@ -46,6 +49,7 @@ mod tests {
         );
         let now = marks_of(&[("Secret demo-redis", "1"), ("StatefulSet demo-redis", "4"), ("ConfigMap other", "9")]);
         assert_eq!(changed(&baseline, &now), ["Service demo-redis", "StatefulSet demo-redis"]);
+        assert!(changed("Role demo-prometheus=1;RoleBinding demo-prometheus=2", &Marks::new()).is_empty(), "an earlier chart made them");
     }
 
     #[test]

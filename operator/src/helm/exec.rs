@@ -1,7 +1,9 @@
 //! Calls the program `helm`.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,18 +15,19 @@ use tokio::sync::watch;
 
 use super::command::Call;
 use super::complaint::Complaint;
+use super::kubeconfig::{Way, may};
 
 /// What Helm may write before the rest is thrown away, in bytes.
 const OUTPUT: u64 = 64 << 10;
+/// Name of the file in the home of a call that says which cluster, and who Helm is there.
+const KUBECONFIG: &str = "kubeconfig";
 /// How long Helm may take to end when it is told to: it notes in the release that it was interrupted.
 const TO_END: Duration = Duration::from_secs(10);
-/// What of the operator's environment Helm gets to see: the way to the cluster and to the outside.
-const ENVIRONMENT: [&str; 14] = [
+/// What of the operator's environment Helm gets to see: the way to the outside. The way to the cluster is a file made for the call; that the
+/// process is in a pod is hidden, so that Helm never takes the operator's own account.
+const ENVIRONMENT: [&str; 11] = [
     "HOME",
     "PATH",
-    "KUBECONFIG",
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -43,8 +46,8 @@ pub struct Program {
     pub helm: PathBuf,
     /// What ends Helm when this process ends, and the arguments for that: put before Helm's own path. Empty, nothing does.
     pub guard: Vec<OsString>,
-    /// Arguments that say which cluster; none for that of the pod or of the environment.
-    pub cluster: Vec<OsString>,
+    /// The way to the cluster.
+    pub way: Way,
     /// Folder for what Helm keeps while it runs.
     pub work: PathBuf,
 }
@@ -65,21 +68,26 @@ impl From<Complaint> for Failure {
 }
 
 impl Program {
-    /// Makes `calls` one after the other, until one fails, all of them take longer than `limit`, or `stop` says true. They share a home
-    /// of their own, which is removed in the end.
+    /// Makes `calls` one after the other as the account of `namespace`, until one fails, all of them take longer than `limit`, or `stop`
+    /// says true.
+    ///
+    /// They share a home of their own, which is removed in the end.
     ///
     /// # Errors
     /// What went wrong with the one that failed.
-    pub async fn run(&self, calls: Vec<Call>, limit: Duration, stop: &mut watch::Receiver<bool>) -> Result<(), Failure> {
+    pub async fn run(&self, namespace: &str, calls: Vec<Call>, limit: Duration, stop: &mut watch::Receiver<bool>) -> Result<(), Failure> {
         let broken = |error: io::Error| Complaint { reason: "HelmBroken", message: format!("{}: {error}", self.work.display()) };
         std::fs::create_dir_all(&self.work).map_err(broken)?;
         let home = tempfile::Builder::new().prefix("helm-").tempdir_in(&self.work).map_err(broken)?;
+        let kubeconfig = self.way.kubeconfig(namespace).map_err(|error| Complaint { reason: "HelmBroken", message: error.to_string() })?;
+        write_private(&home.path().join(KUBECONFIG), kubeconfig.as_bytes()).map_err(broken)?;
         let deadline = tokio::time::Instant::now() + limit;
         for call in calls {
             let child = self
                 .start(&call, home.path())
                 .map_err(|error| Complaint { reason: "HelmBroken", message: format!("{} cannot be run: {error}", self.helm.display()) })?;
-            self.watch(child, call.input, deadline, limit, stop).await?;
+            let outcome = self.watch(child, call.input, deadline, limit, stop).await;
+            outcome.map_err(|failure| explained(failure, namespace))?;
         }
         Ok(())
     }
@@ -87,11 +95,12 @@ impl Program {
     fn start(&self, call: &Call, home: &Path) -> io::Result<Child> {
         let mut words = self.guard.iter().cloned().chain([self.helm.clone().into_os_string()]);
         let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).args(&call.arguments).args(&self.cluster);
+        command.args(words).args(&call.arguments);
         command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         for (name, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")] {
             command.env(name, home.join(folder));
         }
+        command.env("KUBECONFIG", home.join(KUBECONFIG));
         // A group of its own: what is told to Helm is told to what it starts, too, and a Ctrl-C in a terminal is not told twice.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()
     }
@@ -119,7 +128,10 @@ impl Program {
         tokio::pin!(ended);
         let why = tokio::select! {
             (status, said) = &mut ended => return match status {
-                Ok(status) if status.success() => Ok(()),
+                Ok(status) if status.success() => {
+                    warned(&said);
+                    Ok(())
+                }
                 Ok(_) => Err(Complaint::of_helm(&said).into()),
                 Err(error) => Err(Complaint { reason: "HelmBroken", message: error.to_string() }.into()),
             },
@@ -139,6 +151,28 @@ impl Program {
         }
         Err(why)
     }
+}
+
+/// Logs what Helm warns of although it ends well, such as an object that it leaves behind since the account may not look at it.
+fn warned(said: &str) {
+    for line in said.lines().filter(|line| line.contains("level=WARN")) {
+        tracing::warn!(line, "helm warns");
+    }
+}
+
+/// Says of a right that is missing how to find out what the account may do.
+fn explained(failure: Failure, namespace: &str) -> Failure {
+    match failure {
+        Failure::Complaint(Complaint { reason: reason @ "Forbidden", message }) => {
+            Failure::Complaint(Complaint { reason, message: format!("{message}; {}", may(namespace)) })
+        }
+        other => other,
+    }
+}
+
+/// Writes a new file that nobody else may read.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }
 
 /// The first part of what is written to a pipe; the rest is read, so that the writer does not hang, and thrown away.

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod drift;
 pub mod exec;
 pub mod guard;
+pub mod kubeconfig;
 pub mod payload;
 pub mod plan;
 pub mod revision;
@@ -30,6 +31,8 @@ pub struct Helm {
     pub program: Program,
     /// The charts.
     pub charts: Arc<Embedded>,
+    /// Whether charts from elsewhere are installed.
+    pub foreign: bool,
     /// Releases that are worked on at a time.
     pub concurrency: usize,
     /// `host:port` of the operator's own metrics, for Prometheus; none if it has no name there.

@@ -21,6 +21,8 @@ pub struct Payload {
     pub info: Info,
     /// The values that were given.
     pub config: Value,
+    /// The objects that it made, as YAML.
+    pub manifest: String,
 }
 
 /// A chart.
@@ -67,6 +69,11 @@ pub enum PayloadError {
 }
 
 impl Payload {
+    /// Whether it made a `Role` or a `RoleBinding`.
+    pub fn grants(&self) -> bool {
+        self.manifest.lines().any(|line| matches!(line.trim_end(), "kind: Role" | "kind: RoleBinding"))
+    }
+
     /// Reads the value of the key `release` of a revision's Secret.
     ///
     /// # Errors
@@ -110,6 +117,9 @@ mod tests {
         let Metadata { name, version } = payload.chart.metadata;
         assert_eq!((name.as_str(), version.as_str(), payload.info.description.as_str()), ("redis", "0.1.0", "boom"));
         assert_eq!(Payload::decode(&packed(b"{}")).expect("empty"), Payload::default());
+        let grants = |manifest: &str| Payload { manifest: manifest.to_owned(), ..Payload::default() }.grants();
+        assert!(grants("---\napiVersion: v1\nkind: ConfigMap\n---\nkind: Role\nmetadata: {}\n"));
+        assert!(!grants("kind: ConfigMap\ndata:\n  text: |\n    kind: Role\n"));
     }
 
     proptest! {

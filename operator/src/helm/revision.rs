@@ -72,7 +72,9 @@ impl Revision {
             secret: meta.name.clone()?,
             version: meta.resource_version.clone().unwrap_or_default(),
         };
-        (label("owner") == Some("helm")).then(|| label("name").map(str::to_owned)).flatten().map(|release| (release, revision))
+        let release = label("name").filter(|_| label("owner") == Some("helm"))?;
+        // Anyone can put labels on a Secret; one that is called otherwise is not what Helm would read.
+        (revision.secret == format!("sh.helm.release.v1.{release}.v{}", revision.number)).then(|| (release.to_owned(), revision))
     }
 }
 
@@ -92,7 +94,9 @@ mod tests {
     use serde_json::json;
 
     fn secret(labels: &serde_json::Value) -> ObjectMeta {
-        serde_json::from_value(json!({"name": "s", "resourceVersion": "7", "labels": labels})).expect("metadata")
+        let text = |key: &str| labels[key].as_str().unwrap_or_default();
+        let name = format!("sh.helm.release.v1.{}.v{}", text("name"), text("version"));
+        serde_json::from_value(json!({"name": name, "resourceVersion": "7", "labels": labels})).expect("metadata")
     }
 
     #[test]
@@ -121,6 +125,10 @@ mod tests {
             assert_eq!(histories(&[secret(&labels)]), BTreeMap::new(), "{labels}");
         }
         assert_eq!(histories(&[ObjectMeta::default()]), BTreeMap::new());
+        let mut other = secret(&json!({"owner": "helm", "name": "demo-redis", "status": "pending-install", "version": "1"}));
+        assert_eq!(histories(&[other.clone()]).len(), 1);
+        other.name = Some("password".to_owned());
+        assert_eq!(histories(&[other]), BTreeMap::new(), "a Secret that only has the labels");
         assert_eq!(Status::from("pending-purge"), Status::Unknown);
     }
 }

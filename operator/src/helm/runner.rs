@@ -104,7 +104,7 @@ impl Runner {
             let _turn = tokio::select! { turn = turns.acquire() => turn.ok(), _ = stop.wait_for(|stop| *stop) => None };
             let start = Instant::now();
             tracing::info!(namespace = key.0, release = key.1, verb = verb.name(), "helm begins");
-            let outcome = if *stop.borrow() { Err(Failure::Stopped) } else { program.run(calls, limit, &mut stop).await };
+            let outcome = if *stop.borrow() { Err(Failure::Stopped) } else { program.run(&key.0, calls, limit, &mut stop).await };
             let took = start.elapsed();
             let (outcome, complaint) = match outcome {
                 Ok(()) => ("ok", None),

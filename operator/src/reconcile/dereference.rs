@@ -1,6 +1,7 @@
 //! Looks up what a resource refers to.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::rbac::v1::RoleRef;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use user_info_api::crd::{ChartSource, Faults, UserInfoDeployment};
@@ -32,6 +33,8 @@ pub struct Found {
     pub clock: Option<Faults>,
     /// Whether the cluster knows `ServiceMonitor`.
     pub service_monitors: bool,
+    /// The role that lets a Prometheus look at pods; none where it is not known.
+    pub pods_role: Option<RoleRef>,
     /// How what is installed is reached.
     pub managed: Managed,
     /// What tells the data of the managed store of the users from others; none if there are none, or they cannot be reached now.
@@ -63,6 +66,7 @@ pub async fn dereference(
         data: if installed { data(&context.client, &owner, resource, wanted).await? } else { None },
         clock: record.faults.clone(),
         service_monitors: context.service_monitors.known(),
+        pods_role: Some(context.roles.pods()),
         now,
         owner,
     })

@@ -10,7 +10,7 @@ use kube::runtime::events::EventType;
 use serde_json::json;
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment};
 
-use super::provision::remove;
+use super::provision::{account, remove};
 use super::{apply, report};
 use crate::context::Context;
 use crate::error::Error;
@@ -81,6 +81,8 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, record: &mut Reco
         report::event(&watched.object_ref(&()), EventType::Warning, "Leftovers", "Finalize", note, context).await;
     }
     let others = meta.finalizers.iter().flatten().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
+    let _turn = context.accounts.lock().await;
+    account::remove_unless_needed(&owner.namespace, &owner.name, context).await?;
     finalizers(meta, others, context).await?;
     Ok(None)
 }

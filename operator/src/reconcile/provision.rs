@@ -2,7 +2,9 @@
 //!
 //! Helm is begun here and not waited for: when it has ended, the resource is reconciled again.
 
+pub mod account;
 mod hold;
+mod legacy;
 pub mod managed;
 mod readiness;
 mod releases;
@@ -52,6 +54,10 @@ pub struct Memory {
     repaired: Option<Instant>,
     /// Secret of a revision, with name and version of the chart that it was made from.
     chart: Option<(String, (String, String))>,
+    /// Whether that revision made a Role or its binding.
+    grants: bool,
+    /// Whether what version 0.1.0 had the chart make was removed.
+    cleared: bool,
 }
 
 impl Memory {
@@ -140,6 +146,7 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
         step.converge(&drifted).await?;
         step.write_baseline().await?;
         step.read_chart().await?;
+        step.clear_legacy().await?;
         let ready = readiness.get(&addon).cloned().unwrap_or_else(readiness::nothing);
         let mut progressed = report::managed(&step, &ready);
         if resource.spec.drift_detection == DriftDetection::Warn {

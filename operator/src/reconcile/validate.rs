@@ -40,6 +40,7 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
         server: ConfigFile::new(server, generation, found.server.as_ref()),
         client: ConfigFile::new(client, generation, found.client.as_ref()),
         service_monitors,
+        pods_role: found.pods_role.filter(|_| found.managed.watches_pods),
         managed: found.managed,
         data: found.data,
         resource,

@@ -6,18 +6,17 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use user_info_operator::helm::Helm;
 use user_info_operator::kind::Kind;
+use user_info_operator::roles::Roles;
 
-use crate::harness::{Place, within};
+use crate::harness::{Operator, Place, ROLES, helm, kubeconfig, within};
 use crate::releases::{INSTALLED, deployed, newest, redis};
 
-/// A chart repository with Redis' chart that asks for a name and a password. Returns its URL.
-async fn repository(folder: &std::path::Path) -> String {
-    let helm = crate::harness::helm().program.helm;
-    for arguments in
-        [vec!["package".into(), crate::harness::charts().join("redis"), "--destination".into()], vec!["repo".into(), "index".into()]]
-    {
-        let made = std::process::Command::new(&helm).args(arguments).arg(folder).output().expect("helm");
+/// A chart repository with one chart that asks for a name and a password. Returns its URL.
+pub(crate) async fn repository(folder: &std::path::Path, chart: &std::path::Path) -> String {
+    for arguments in [vec!["package".into(), chart.to_owned(), "--destination".into()], vec!["repo".into(), "index".into()]] {
+        let made = std::process::Command::new(helm().program.helm).args(arguments).arg(folder).output().expect("helm");
         assert!(made.status.success(), "{made:?}");
     }
     let folder = folder.to_owned();
@@ -35,11 +34,16 @@ async fn repository(folder: &std::path::Path) -> String {
     format!("http://{address}")
 }
 
+/// Starts an operator that takes charts from elsewhere.
+pub(crate) fn foreign(place: &Place) -> Operator {
+    place.operator_as(place.client.clone(), Roles::Cluster(ROLES.to_owned()), Helm { foreign: true, ..helm() })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
 async fn what_a_chart_needs_and_is_not_there_is_named_and_waited_for() {
     let place = Place::new().await;
-    let operator = place.operator();
+    let operator = foreign(&place);
     let chart = |chart: Value| json!({"data": {"redis": {"mode": "Managed", "chart": chart}}});
     let says = async |reason: &str, part: &str| {
         let found = within(INSTALLED, reason, async || place.condition("Degraded").await.filter(|found| found.1 == reason)).await;
@@ -71,10 +75,9 @@ async fn what_a_chart_needs_and_is_not_there_is_named_and_waited_for() {
 #[ignore = "needs a cluster: make test-cluster"]
 async fn a_release_of_someone_else_is_left_alone() {
     let place = Place::new().await;
-    let helm = crate::harness::helm();
-    let mut command = std::process::Command::new(&helm.program.helm);
+    let mut command = std::process::Command::new(helm().program.helm);
     command.args(["install", "demo-redis"]).arg(crate::harness::charts().join("redis")).arg("--namespace").arg(&place.namespace);
-    assert!(command.args(&helm.program.cluster).output().expect("helm").status.success());
+    assert!(command.arg("--kubeconfig").arg(kubeconfig()).output().expect("helm").status.success());
     let operator = place.operator();
     place.apply(redis(&json!({}))).await.expect("taken");
     place.reason("Degraded", "ReleaseForeign").await;
@@ -89,14 +92,14 @@ async fn a_release_of_someone_else_is_left_alone() {
 async fn a_chart_comes_from_a_repository_that_asks_who_one_is() {
     let place = Place::new().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let url = repository(folder.path()).await;
+    let url = repository(folder.path(), &crate::harness::charts().join("redis")).await;
     let secrets: Api<Secret> = Api::namespaced(place.client.clone(), &place.namespace);
     let who = |password: &str| -> Secret {
         serde_json::from_value(json!({"metadata": {"name": "who"}, "stringData": {"username": "me", "password": password}}))
             .expect("a Secret")
     };
     secrets.create(&PostParams::default(), &who("wrong")).await.expect("made");
-    let operator = place.operator();
+    let operator = foreign(&place);
     let from = |chart: &str| json!({"data": {"redis": {"mode": "Managed", "chart": {"source": "Repository", "url": url, "name": chart, "version": "0.1.0", "secretRef": {"name": "who"}}}}});
     place.apply(from("redis")).await.expect("taken");
     place.reason("Degraded", "RepositoryRefused").await;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, eventually, helm};
+use crate::harness::{Place, eventually, kubeconfig};
 use crate::releases::{deployed, up};
 use user_info_operator::kind::Kind;
 
@@ -14,9 +14,8 @@ fn diff(place: &Place, spec: &Value) -> Vec<String> {
     let resource =
         json!({"apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "metadata": {"name": "demo"}, "spec": spec});
     std::fs::write(&file, resource.to_string()).expect("written");
-    let kubeconfig = helm().program.cluster.pop().expect("a kubeconfig");
     let mut command = Command::new(env!("CARGO_BIN_EXE_user-info-operator"));
-    command.args(["check", "--quiet", "--diff", "--namespace", &place.namespace]).arg("--kubeconfig").arg(kubeconfig).arg(file.path());
+    command.args(["check", "--quiet", "--diff", "--namespace", &place.namespace]).arg("--kubeconfig").arg(kubeconfig()).arg(file.path());
     let done = command.output().expect("started");
     assert!(done.status.success(), "{done:?}");
     let prefix = format!("{}: ", file.path().display());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Config, ResourceExt};
@@ -20,13 +21,17 @@ use user_info_operator::discovery;
 use user_info_operator::helm::Helm;
 use user_info_operator::helm::chart::Embedded;
 use user_info_operator::helm::exec::Program;
+use user_info_operator::helm::kubeconfig::Way;
 use user_info_operator::kind::Kind;
 use user_info_operator::metrics::Metrics;
 use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
 use user_info_operator::reconcile::confirm::Access;
+use user_info_operator::roles::Roles;
 
 /// Names the kubeconfig of the cluster to test against.
 const KUBECONFIG: &str = "USER_INFO_TEST_KUBECONFIG";
+/// What the names of the `ClusterRole`s begin with that the operator's chart makes.
+pub(crate) const ROLES: &str = "operator-test:user-info-operator";
 /// How long anything may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
@@ -56,11 +61,10 @@ pub(crate) async fn config() -> Config {
 /// Helm, which ends with this process, and the product's charts.
 pub(crate) fn helm() -> Helm {
     let guard = [env!("CARGO_BIN_EXE_user-info-operator").into(), "guard".into(), std::process::id().to_string().into(), "--".into()];
-    let kubeconfig = std::env::var_os(KUBECONFIG).unwrap_or_default();
-    let program =
-        Program { helm: "helm".into(), guard: guard.into(), cluster: vec!["--kubeconfig".into(), kubeconfig], work: std::env::temp_dir() };
+    let way = Way::Kubeconfig(ClusterArgs { kubeconfig: Some(kubeconfig()), context: None });
+    let program = Program { helm: "helm".into(), guard: guard.into(), way, work: std::env::temp_dir() };
     let charts = Embedded::read(&charts()).expect("charts");
-    Helm { program, charts: Arc::new(charts), concurrency: 2, metrics_address: None }
+    Helm { program, charts: Arc::new(charts), foreign: false, concurrency: 2, metrics_address: None }
 }
 
 /// The product's charts.
@@ -84,6 +88,11 @@ impl Place {
 
     /// Starts an operator that speaks to the API server through `client`.
     pub(crate) fn operator_with(&self, client: Client) -> Operator {
+        self.operator_as(client, Roles::Cluster(ROLES.to_owned()), helm())
+    }
+
+    /// The same, with roles and Helm of its own.
+    pub(crate) fn operator_as(&self, client: Client, roles: Roles, helm: Helm) -> Operator {
         let (stop, stopped) = oneshot::channel();
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         let settings = Settings {
@@ -92,7 +101,8 @@ impl Place {
             debounce: Duration::from_millis(20),
             access: Access::Proxy,
             identity: "test".to_owned(),
-            helm: helm(),
+            roles,
+            helm,
         };
         let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
         Operator { stop, task, metrics }
@@ -186,6 +196,22 @@ async fn define(client: Client) {
     let crd = definition();
     crds.patch(&crd.name_any(), &PatchParams::apply("test").force(), &Patch::Apply(&crd)).await.expect("defined");
     discovery::wait_for(&client, "userinfo.bbs.dev/v1alpha1", "UserInfoDeployment", |_| {}).await;
+    let roles: Api<ClusterRole> = Api::all(client);
+    for role in rendered("role-charts.yaml", &["--namespace=operator-test"]) {
+        let name = role["metadata"]["name"].as_str().expect("a name").to_owned();
+        roles.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(&role)).await.expect("made");
+    }
+}
+
+/// The objects of a template of the operator's chart.
+pub(crate) fn rendered(template: &str, options: &[&str]) -> Vec<Value> {
+    let mut command = std::process::Command::new("helm");
+    command.args(["template", "user-info-operator"]).arg(charts().join("user-info-operator"));
+    let made = command.arg(format!("--show-only=templates/{template}")).args(options).output().expect("helm");
+    assert!(made.status.success(), "{made:?}");
+    let text = String::from_utf8(made.stdout).expect("UTF-8");
+    let objects = text.split("\n---\n").map(|part| serde_yaml::from_str::<Value>(part.trim_start_matches("---\n")).expect("YAML"));
+    objects.filter(Value::is_object).collect()
 }
 
 /// Waits until `look` finds something.

@@ -1,6 +1,7 @@
 //! The operator against a real API server with its controller manager; no pod ever runs. `make test-cluster` starts one and runs these.
 
 mod acceptance;
+mod account;
 mod charts;
 mod crash;
 mod deletion;
@@ -9,6 +10,7 @@ mod failures;
 mod harness;
 mod killed;
 mod leadership;
+mod legacy;
 mod many;
 mod migration;
 mod process;

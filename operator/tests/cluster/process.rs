@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::harness::{Place, charts, kubeconfig};
+use crate::harness::{Place, ROLES, charts, kubeconfig};
 
 /// Names another build of the operator than the tests' own, such as the one that is shipped.
 const OPERATOR: &str = "USER_INFO_TEST_OPERATOR";
@@ -14,7 +14,7 @@ pub(crate) fn operator(place: &Place, listen: &str) -> Command {
     let program = std::env::var_os(OPERATOR).map_or_else(|| env!("CARGO_BIN_EXE_user-info-operator").into(), PathBuf::from);
     let mut command = Command::new(program);
     command.args(["run", "--leader-election=false", "--log=off", "--listen", listen, "--namespace", &place.namespace]);
-    command.arg("--kubeconfig").arg(kubeconfig()).arg("--charts").arg(charts());
+    command.arg("--kubeconfig").arg(kubeconfig()).arg("--charts").arg(charts()).args(["--cluster-roles", ROLES]);
     command
 }
 

@@ -19,14 +19,14 @@ fn fake(script: &str) -> Fake {
     let (stopper, stop) = watch::channel(false);
     // Through the shell: a file that was just written may still be open elsewhere for writing, when another test forks.
     let guard = vec!["/bin/sh".into()];
-    let program = Program { helm, guard, cluster: vec!["--kubeconfig=k".into()], work: folder.path().join("work") };
+    let program = Program { helm, guard, way: Way::Pod("https://cluster".to_owned()), work: folder.path().join("work") };
     Fake { program, folder, _stopper: stopper, stop }
 }
 
 impl Fake {
     async fn run(&mut self, input: &[u8], limit: Duration) -> Result<(), Failure> {
         let call = |arguments: &[&str]| Call { arguments: arguments.iter().map(Into::into).collect(), input: input.to_vec() };
-        self.program.run(vec![call(&["first", "a b"]), call(&["second"])], limit, &mut self.stop).await
+        self.program.run("demo", vec![call(&["first", "a b"]), call(&["second"])], limit, &mut self.stop).await
     }
 
     fn read(&self, name: &str) -> String {
@@ -46,12 +46,14 @@ const LONG: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn calls_follow_each_other_in_one_home_with_a_clean_environment() {
     let mut fake = fake(
-        r#"printf '[%s]' "$@" >>args; cat >>input; env >>env; echo x >>"$HELM_CACHE_HOME.seen"; wc -l <"$HELM_CACHE_HOME.seen" >count"#,
+        r#"printf '[%s]' "$@" >>args; cat >>input; env >>env; stat -c %a "$KUBECONFIG" >mode; cat "$KUBECONFIG" >kubeconfig; echo x >>"$HELM_CACHE_HOME.seen"; wc -l <"$HELM_CACHE_HOME.seen" >count"#,
     );
     fake.run(b"values", LONG).await.expect("ends well");
-    assert_eq!(fake.read("args"), "[first][a b][--kubeconfig=k][second][--kubeconfig=k]");
+    assert_eq!(fake.read("args"), "[first][a b][second]");
     assert_eq!((fake.read("input").as_str(), fake.read("count").trim()), ("valuesvalues", "2"));
     assert!(!fake.read("env").contains("CARGO"), "{}", fake.read("env"));
+    assert!(fake.read("kubeconfig").contains("system:serviceaccount:demo:user-info-charts"), "{}", fake.read("kubeconfig"));
+    assert_eq!(fake.read("mode").trim(), "600");
     assert_eq!(std::fs::read_dir(fake.folder.path().join("work")).expect("a folder").count(), 0, "the home is removed");
 }
 
@@ -106,4 +108,13 @@ async fn a_missing_program_is_named() {
         (complaint.reason, complaint.message.as_str()),
         ("HelmBroken", "/no/helm cannot be run: No such file or directory (os error 2)")
     );
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_told_with_the_way_to_look() {
+    let mut fake = fake("echo 'Error: secrets is forbidden: User \"x\" cannot list resource' >&2; exit 1");
+    let complaint = complaint(fake.run(b"", LONG).await);
+    assert_eq!(complaint.reason, "Forbidden");
+    let look = "kubectl auth can-i --list --namespace=demo --as=system:serviceaccount:demo:user-info-charts";
+    assert!(complaint.message.ends_with(look), "{}", complaint.message);
 }

@@ -9,6 +9,7 @@ mod horizontal_autoscaler;
 mod migration;
 mod network_policy;
 pub(super) mod pod;
+mod role_binding;
 mod secrets;
 mod service;
 mod service_account;
@@ -19,6 +20,7 @@ pub use child::Child;
 pub use config::{ConfigFile, Revision};
 pub use secrets::{NeededSecret, needed};
 
+use k8s_openapi::api::rbac::v1::RoleRef;
 use user_info_api::crd::UserInfoDeployment;
 
 use crate::names::{Component, Owner};
@@ -37,6 +39,8 @@ pub struct Plan {
     pub client: ConfigFile,
     /// Whether the Prometheus Operator is told of the pods.
     pub service_monitors: bool,
+    /// The role that lets the Prometheus that is installed look at pods, if it needs one.
+    pub pods_role: Option<RoleRef>,
     /// How what is installed is reached.
     pub managed: Managed,
     /// What tells the data of the managed store of the users from others; none if there are none, or they cannot be reached now.
@@ -84,6 +88,7 @@ pub fn build(plan: &Plan) -> Vec<Child> {
         children.push(deployment::build(plan, component));
     }
     children.push(service::peers(plan));
+    children.extend(role_binding::build(plan));
     children.extend(migration::build(plan));
     children.extend(disruption_budget::build(plan));
     children.extend(horizontal_autoscaler::build(plan));

@@ -54,6 +54,16 @@ fn a_resource_with_everything() {
 }
 
 #[test]
+fn a_prometheus_that_looks_at_pods_is_bound_to_the_role_for_that() {
+    let all = children("{addons: {consul: {mode: Disabled}}}");
+    let binding = all.iter().find(|child| child.kind == Kind::RoleBinding).expect("a binding").manifest.clone();
+    assert_eq!(binding["roleRef"]["name"], "ops:operator-pods");
+    assert_eq!(binding["subjects"][0]["name"], "demo-prometheus");
+    assert_eq!(binding["metadata"]["labels"]["app.kubernetes.io/component"], "prometheus");
+    assert!(children("{}").iter().all(|child| child.kind != Kind::RoleBinding), "it asks Consul");
+}
+
+#[test]
 fn without_a_client_there_is_nothing_of_it() {
     assert!(titles(&children("{client: {enabled: false}}")).iter().all(|title| !title.contains("client")));
 }

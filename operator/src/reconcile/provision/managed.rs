@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use user_info_api::crd::{SecretRef, UserInfoDeploymentSpec};
+use user_info_api::crd::{ChartSource, SecretRef, UserInfoDeploymentSpec};
 use user_info_api::render::{ManagedConsul, ManagedStore, Target};
 
 use crate::helm::addon::Addon;
@@ -18,6 +18,8 @@ pub struct Managed {
     pub mysql: Option<ManagedStore>,
     /// The store of the page views.
     pub redis: Option<ManagedStore>,
+    /// Whether the operator's chart of Prometheus finds instances through Kubernetes.
+    pub watches_pods: bool,
 }
 
 impl Managed {
@@ -37,6 +39,8 @@ impl Managed {
             consul: values.get(&Addon::Consul).map(|values| ManagedConsul { addresses: servers(owner, values), token: token(values) }),
             mysql: store(Addon::MySql, spec.data.mysql.secret_ref.as_ref()),
             redis: store(Addon::Redis, spec.data.redis.secret_ref.as_ref()),
+            watches_pods: Addon::Prometheus.settings(spec).chart.source == ChartSource::Embedded
+                && values.get(&Addon::Prometheus).is_some_and(|values| values["discovery"]["mode"] == "Kubernetes"),
         }
     }
 
@@ -113,6 +117,20 @@ mod tests {
     #[test]
     fn what_is_not_managed_is_not_used() {
         assert_eq!(managed("{data: {mysql: {mode: Managed}}}").names(), ["mysql", "consul"]);
-        assert_eq!(managed("{addons: {consul: {mode: Disabled}}}"), Managed::default());
+        let none = "consul: {mode: Disabled}, prometheus: {mode: Disabled}";
+        assert_eq!(managed(&format!("{{addons: {{{none}}}}}")), Managed::default());
+    }
+
+    #[test]
+    fn a_prometheus_of_the_operators_looks_at_pods_where_there_is_no_registry() {
+        let looks = |prometheus: &str, consul: &str| {
+            managed(&format!("{{addons: {{prometheus: {{{prometheus}}}, consul: {{mode: {consul}}}}}}}")).watches_pods
+        };
+        assert!(looks("", "Disabled"));
+        assert!(!looks("", "Managed"));
+        assert!(looks("values: {discovery: {mode: Kubernetes}}", "Managed"), "as its values say");
+        assert!(!looks("mode: Disabled", "Disabled"));
+        let elsewhere = "chart: {source: OCI, url: 'oci://r/c'}, values: {discovery: {mode: Kubernetes}}";
+        assert!(!looks(elsewhere, "Disabled"), "what another chart needs is given to Helm's account");
     }
 }

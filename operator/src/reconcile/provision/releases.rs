@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Api, Client};
-use serde_json::json;
+use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams};
+use kube::core::request::Request;
+use kube::{Api, Client, Resource};
+use serde_json::{Value, json};
 
+use super::account;
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
@@ -44,12 +46,12 @@ pub(super) async fn marks(owner: &Owner, addon: Addon, context: &Context) -> Res
     Ok(drift::marks(&seen, addon))
 }
 
-/// Writes a baseline into the Secret of a revision.
+/// Writes a baseline into the Secret of a revision, as the account that Helm is.
 pub(super) async fn annotate(owner: &Owner, secret: &str, baseline: &str, context: &Context) -> Result<(), Error> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &owner.namespace);
     let patch = json!({"metadata": {"annotations": {BASELINE: baseline}}});
     let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match secrets.patch_metadata(secret, &parameters, &Patch::Merge(&patch)).await {
+    let request = secrets(owner).patch_metadata(secret, &parameters, &Patch::Merge(&patch));
+    match account::acting::<PartialObjectMeta<Secret>>(&owner.namespace, request, context).await {
         // Another revision has taken its place.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Ok(_) => {
@@ -60,11 +62,11 @@ pub(super) async fn annotate(owner: &Owner, secret: &str, baseline: &str, contex
     }
 }
 
-/// Removes the Secret of a revision that a Helm which was killed left pending.
+/// Removes the Secret of a revision that a Helm which was killed left pending, as the account that Helm is.
 pub(super) async fn unlock(owner: &Owner, secret: &str, context: &Context) -> Result<(), Error> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &owner.namespace);
     tracing::warn!(secret, "a revision was left pending; it is removed, and the release is tried again");
-    match secrets.delete(secret, &DeleteParams::default()).await {
+    let request = secrets(owner).delete(secret, &DeleteParams::default());
+    match account::acting::<Value>(&owner.namespace, request, context).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Ok(_) => {
             context.metrics.writes.with_label_values(&["Secret", "delete"]).inc();
@@ -72,6 +74,10 @@ pub(super) async fn unlock(owner: &Owner, secret: &str, context: &Context) -> Re
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn secrets(owner: &Owner) -> Request {
+    Request::new(Secret::url_path(&(), Some(&owner.namespace)))
 }
 
 /// What Helm has written down of a revision; none if it is gone or cannot be read.

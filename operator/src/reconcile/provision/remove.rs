@@ -8,13 +8,15 @@ use kube::{Api, ResourceExt};
 use tokio::time::Instant;
 use user_info_api::crd::UserInfoDeployment;
 
-use super::releases;
+use super::account::{self, Account};
+use super::{legacy, releases};
 use crate::context::Context;
 use crate::error::Error;
 use crate::helm::SLACK;
 use crate::helm::addon::Addon;
-use crate::helm::command::{self, Verb};
+use crate::helm::command::{self, Call, Verb};
 use crate::helm::plan::{Action, Standing, plan};
+use crate::helm::revision::Revision;
 use crate::helm::runner::{Progress, Task};
 use crate::kind::Kind;
 use crate::memory::Record;
@@ -25,6 +27,8 @@ use crate::reconcile::pace;
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// Failures in a row from which on a chart's hooks are left out: they are most likely what fails.
 const WITHOUT_HOOKS: u32 = 3;
+/// How soon it is looked again for what someone has to mend elsewhere: nothing tells of the cure.
+const LOOK_FOR_CURE: Duration = Duration::from_secs(5);
 /// Time between two looks at what is left.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -56,10 +60,17 @@ pub async fn releases(owner: &Owner, addons: &[Addon], record: &mut Record, cont
                 if !left.is_zero() {
                     return Ok(Some(left));
                 }
-                let (namespace, release) = key(*addon);
-                let calls = command::uninstall(&release, &namespace, TIMEOUT, memory.failures < WITHOUT_HOOKS);
-                let task =
-                    Task { key: (namespace, release), owner: owner.name.clone(), verb: Verb::Uninstall, calls, limit: TIMEOUT + SLACK };
+                match account::ready(&owner.namespace, context).await? {
+                    Account::Ready => {}
+                    Account::Soon(left) => return Ok(Some(left)),
+                    Account::Lacking(lack) => {
+                        tracing::warn!(release = addon.release(&owner.name), why = lack.message, "not removed");
+                        memory.complaint = Some(lack);
+                        return Ok(Some(LOOK_FOR_CURE));
+                    }
+                }
+                let (verb, calls) = removal(owner, *addon, history, memory.failures, context).await?;
+                let task = Task { key: key(*addon), owner: owner.name.clone(), verb, calls, limit: TIMEOUT + SLACK };
                 context.runner.begin(task);
                 return Ok(Some(LOOK));
             }
@@ -68,6 +79,20 @@ pub async fn releases(owner: &Owner, addons: &[Addon], record: &mut Record, cont
         }
     }
     Ok(None)
+}
+
+/// How a release is removed that could not be `failures` times: one that would take rights which Helm lacks is upgraded first.
+async fn removal(owner: &Owner, addon: Addon, history: &[Revision], failures: u32, context: &Context) -> Result<(Verb, Vec<Call>), Error> {
+    let release = addon.release(&owner.name);
+    if let Some(newest) = history.last().filter(|_| failures < WITHOUT_HOOKS)
+        && legacy::holds_role(owner, addon, newest, context).await?
+    {
+        return Ok((Verb::Upgrade, command::renew(&release, &owner.namespace, &context.helm.charts.path(addon), TIMEOUT)));
+    }
+    if addon == Addon::Prometheus {
+        legacy::clear(owner, context).await?;
+    }
+    Ok((Verb::Uninstall, command::uninstall(&release, &owner.namespace, TIMEOUT, failures < WITHOUT_HOOKS)))
 }
 
 /// What is left of releases that are gone, as `Kind name`; volumes that are not to be kept are removed. Those of an unreadable resource are.

@@ -5,19 +5,22 @@ use std::time::Duration;
 use kube::Resource;
 use kube::runtime::events::EventType;
 use tokio::time::Instant;
-use user_info_api::crd::{DriftDetection, UserInfoDeployment};
+use user_info_api::crd::{ChartSource, DriftDetection, UserInfoDeployment};
 
-use super::{Memory, Wanted, releases};
+use super::account::{self, Account};
+use super::{Memory, Wanted, legacy, releases};
 use crate::context::Context;
 use crate::error::Error;
 use crate::helm::addon::Addon;
 use crate::helm::command::{self, Verb};
 use crate::helm::complaint::Complaint;
 use crate::helm::desired::Desired;
+use crate::helm::payload::Payload;
 use crate::helm::plan::{Action, Standing, plan};
 use crate::helm::revision::{Revision, Status};
 use crate::helm::runner::Task;
 use crate::helm::{SLACK, drift};
+use crate::kind::Kind;
 use crate::names::Owner;
 use crate::reconcile::{pace, report};
 
@@ -88,8 +91,11 @@ impl<'a> Step<'a> {
                 return Ok(());
             }
             Action::Unlock(secret) => {
-                self.again = Some(Duration::ZERO);
-                return releases::unlock(self.owner, &secret, self.context).await;
+                if self.has_account().await? {
+                    self.again = Some(Duration::ZERO);
+                    releases::unlock(self.owner, &secret, self.context).await?;
+                }
+                return Ok(());
             }
             Action::Install => (Verb::Install, command::upgrade(&self.owner.name, &namespace, desired)),
             Action::Upgrade => (Verb::Upgrade, command::upgrade(&self.owner.name, &namespace, desired)),
@@ -99,6 +105,9 @@ impl<'a> Step<'a> {
         let pause = self.memory.again.map(|again| again.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
         if pause.is_some() {
             self.again = pace::sooner(self.again, pause);
+            return Ok(());
+        }
+        if !self.has_account().await? {
             return Ok(());
         }
         if verb == Verb::Repair {
@@ -113,12 +122,25 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// Whether there is someone as whom Helm can be called; if not, that is told.
+    async fn has_account(&mut self) -> Result<bool, Error> {
+        match account::ready(&self.owner.namespace, self.context).await? {
+            Account::Ready => return Ok(true),
+            Account::Soon(left) => self.again = pace::sooner(self.again, Some(left)),
+            Account::Lacking(lack) => self.complain(lack).await,
+        }
+        Ok(false)
+    }
+
     /// Takes note of what keeps the release from being begun, once.
     async fn complain(&mut self, complaint: Complaint) {
+        // That charts from elsewhere are off only another operator can change, which begins by looking at everything.
+        let elsewhere = self.addon.settings(&self.resource.spec).chart.source != ChartSource::Embedded;
+        let cure = (!elsewhere || self.context.helm.foreign).then_some(LOOK_FOR_CURE);
         if self.memory.complaint.as_ref() != Some(&complaint) {
             failed(self.resource, self.addon, self.memory, complaint, self.context).await;
         }
-        self.again = pace::sooner(self.again, Some(LOOK_FOR_CURE));
+        self.again = pace::sooner(self.again, cure);
     }
 
     /// The objects that are not as the newest revision left them. What the index shows is confirmed, for it may lag behind.
@@ -140,6 +162,9 @@ impl<'a> Step<'a> {
         if self.running.is_some() || !self.stands() || self.resource.spec.operation.paused {
             return Ok(());
         }
+        if account::ready(&self.owner.namespace, self.context).await? != Account::Ready {
+            return Ok(());
+        }
         let marks = releases::marks(self.owner, self.addon, self.context).await?;
         releases::annotate(self.owner, &newest.secret, &drift::write(&marks), self.context).await
     }
@@ -152,8 +177,25 @@ impl<'a> Step<'a> {
         };
         if self.memory.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
             let payload = releases::payload(&self.context.client, self.owner, &newest.secret).await?;
+            self.memory.grants = payload.as_ref().is_some_and(Payload::grants);
             self.memory.chart =
                 payload.map(|payload| (newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
+        }
+        Ok(())
+    }
+
+    /// Once Prometheus stands without the Role that version 0.1.0 had its chart make, and has the operator's binding if it needs it, removes that
+    /// Role, once.
+    pub(super) async fn clear_legacy(&mut self) -> Result<(), Error> {
+        let upgraded = self.history.last().is_some_and(|newest| newest.number > 1) && self.running.is_none() && self.stands();
+        let due = self.addon == Addon::Prometheus && upgraded && !self.memory.grants && !self.memory.cleared;
+        if !due || self.resource.spec.operation.paused {
+            return Ok(());
+        }
+        let bound = || self.context.children.of(&self.owner.namespace, &self.owner.name).keys().any(|(kind, _)| *kind == Kind::RoleBinding);
+        if !self.wanted.managed.watches_pods || bound() {
+            legacy::clear(self.owner, self.context).await?;
+            self.memory.cleared = true;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
 use serde_json::Value;
-use user_info_api::crd::{UserInfoDeployment, ValuesFrom, ValuesKind};
+use user_info_api::crd::{ChartSource, UserInfoDeployment, ValuesFrom, ValuesKind};
 
 use super::managed::Managed;
 use crate::error::Error;
@@ -36,8 +36,14 @@ impl Wanted {
     }
 }
 
-/// Looks up what is wanted of the releases of `resource`.
-pub async fn wanted(client: &Client, resource: &UserInfoDeployment, charts: &Embedded, operator: Option<&str>) -> Result<Wanted, Error> {
+/// Looks up what is wanted of the releases of `resource`. Charts from elsewhere are taken only if `foreign`.
+pub async fn wanted(
+    client: &Client,
+    resource: &UserInfoDeployment,
+    charts: &Embedded,
+    foreign: bool,
+    operator: Option<&str>,
+) -> Result<Wanted, Error> {
     let owner = Owner::of(&resource.metadata);
     let (mut given, mut complaints, mut credentials) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for addon in Addon::ALL.into_iter().filter(|addon| addon.managed(&resource.spec)) {
@@ -51,7 +57,9 @@ pub async fn wanted(client: &Client, resource: &UserInfoDeployment, charts: &Emb
                 }
             }
         }
-        if let Some(secret) = &settings.chart.secret_ref {
+        if settings.chart.source != ChartSource::Embedded && !foreign {
+            complaints.insert(addon, switched_off(addon));
+        } else if let Some(secret) = &settings.chart.secret_ref {
             match who(client, &owner, &secret.name).await? {
                 Ok(who) => drop(credentials.insert(addon, who)),
                 Err(why) => {
@@ -69,6 +77,15 @@ pub async fn wanted(client: &Client, resource: &UserInfoDeployment, charts: &Emb
         desired.insert(*addon, Desired::new(*addon, chart, values.clone(), settings.timeout.get()));
     }
     Ok(Wanted { managed: Managed::new(&owner.name, &resource.spec, &values), desired, complaints, values })
+}
+
+fn switched_off(addon: Addon) -> Complaint {
+    let field = addon.field();
+    let message = format!(
+        "{field}.chart: charts from elsewhere are switched off; leave {field}.chart out, or set charts.foreign: true in the values of the \
+         operator's chart (--foreign-charts=true of the program). A release that is there stays as it is"
+    );
+    Complaint { reason: "ChartForeign", message }
 }
 
 /// The values that an object holds; none if it may be missing and is. Else why there are none.

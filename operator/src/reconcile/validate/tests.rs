@@ -6,6 +6,7 @@ use crate::helm::values;
 use crate::names::Owner;
 use crate::reconcile::faults::clock;
 use crate::reconcile::provision::managed::Managed;
+use crate::roles::Roles;
 use k8s_openapi::jiff::Timestamp;
 use user_info_api::crd::load;
 
@@ -29,6 +30,7 @@ pub(crate) fn found(resource: &UserInfoDeployment) -> Found {
         client: None,
         clock: clock(resource.spec.fault_injection.as_ref(), None, now),
         service_monitors: false,
+        pods_role: Some(Roles::Cluster("ops:operator".to_owned()).pods()),
         managed: Managed::new("demo", &resource.spec, &values::all(resource, None, &BTreeMap::new())),
         data: Addon::MySql.managed(&resource.spec).then(|| "uid-of-data".to_owned()),
         now,
