@@ -152,7 +152,7 @@ async fn steps(
 ) -> Done {
     let owner = Owner::of(&resource.metadata);
     let config = (Kind::ConfigMap, owner.object(Component::Server));
-    let used = context.children.of(&owner.namespace, &owner.name).remove(&config).map(|seen| seen.uses).unwrap_or_default();
+    let used = context.children.of(&owner).remove(&config).map(|seen| seen.uses).unwrap_or_default();
     let held = provision.as_ref().and_then(|provision| provision::hold(provision, &used));
     let mut done = Done { provision, held, ..Done::default() };
     let found = match dereference::dereference(resource, wanted, done.held.is_none(), record, context).await {

@@ -54,13 +54,18 @@ const STATES: [(&str, &str); 32] = [
 ];
 
 /// Failures of a reconcile, and what mends them.
-const FAILURES: [(&str, &str, &str); 13] = [
+const FAILURES: [(&str, &str, &str); 14] = [
     ("ApiUnavailable", "transient", "the API server does not answer, or cannot"),
     ("Conflict", "conflict", "someone else changed an object meanwhile"),
     ("Forbidden", "configuration", "the operator lacks a right; the message names it, `user-info-operator run --help` lists all"),
     ("Gone", "conflict", "an object went meanwhile"),
     ("NamespaceTerminating", "transient", "the namespace is being deleted, and the resource with it"),
     ("NoServiceMonitors", "configuration", "the cluster does not know ServiceMonitor, and `serviceMonitor: Enabled` insists on it"),
+    (
+        "ObjectForeign",
+        "configuration",
+        "an object of someone else stands where one of the resource's is to be; the message names it, and what helps",
+    ),
     ("ObjectRefused", "permanent", "the API server finds an object invalid; the message names the field"),
     ("QuotaExceeded", "configuration", "the namespace's quota is used up"),
     ("SecretKeyMissing", "configuration", "a Secret lacks the key that the spec names"),
@@ -71,13 +76,14 @@ const FAILURES: [(&str, &str, &str); 13] = [
 ];
 
 /// What can be the matter with an addon.
-const ADDONS: [(&str, &str); 15] = [
+const ADDONS: [(&str, &str); 16] = [
     ("ChartNotFound", "the repository has no chart of this name or version"),
     ("DriftCorrected", "an Event alone: what someone else changed of a release was changed back"),
     ("Forbidden", "the operator lacks a right that the chart needs; the message names it"),
     ("HelmBroken", "Helm cannot be run, or its folder not be used"),
     ("HelmFailed", "Helm failed with something that has no name here; the message is Helm's"),
     ("HelmTimeout", "Helm took longer than the addon's `timeout`"),
+    ("ObjectForeign", "an object of someone else stands where one of the release's is to be; remove it, or set `mode: External`"),
     ("ObjectRefused", "the API server finds an object of the chart invalid"),
     ("QuotaExceeded", "the namespace's quota is used up"),
     ("ReleaseForeign", "a release of this name belongs to someone else; uninstall it, or set `mode: External`"),

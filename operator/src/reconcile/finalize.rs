@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::helm::addon::Addon;
 use crate::memory::Record;
-use crate::names::{FINALIZER, MANAGED_BY, OPERATOR, Owner};
+use crate::names::{ADOPT, FINALIZER, MANAGED_BY, OPERATOR, Owner};
 use crate::resource::Watched;
 
 /// Time between two looks at what is left.
@@ -42,7 +42,7 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, record: &mut Reco
         return Ok(None);
     }
     let owner = Owner::of(meta);
-    let children = context.children.of(&owner.namespace, &owner.name);
+    let children = context.children.of(&owner);
     let overdue = meta.deletion_timestamp.as_ref().is_some_and(|since| Timestamp::now().duration_since(since.0).unsigned_abs() > LIMIT);
     let removes = policy == DeletionPolicy::Delete && !overdue;
     if removes && let Some(pause) = remove::releases(&owner, &[Addon::Grafana, Addon::Prometheus], record, context).await? {
@@ -54,10 +54,20 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, record: &mut Reco
                 DeletionPolicy::Delete if seen.terminating => {}
                 DeletionPolicy::Delete => apply::remove(&owner.namespace, *kind, name, seen, context).await?,
                 DeletionPolicy::Retain => {
-                    let patch = json!({"metadata": {"ownerReferences": null, "labels": {MANAGED_BY: null}}});
                     let api = kind.api(&context.client, &owner.namespace);
+                    let Some(live) = apply::claim::look(&api, name).await?.filter(|live| live.uid.as_ref() == Some(&seen.uid)) else {
+                        continue;
+                    };
+                    let others = live.owner_references.into_iter().flatten().filter(|other| Some(&other.uid) != owner.uid.as_ref());
+                    let patch = json!({"metadata": {
+                        "uid": live.uid,
+                        "resourceVersion": live.resource_version,
+                        "ownerReferences": others.collect::<Vec<_>>(),
+                        "labels": {MANAGED_BY: null},
+                        "annotations": {ADOPT: owner.name},
+                    }});
                     match api.patch_metadata(name, &parameters(), &Patch::Merge(&patch)).await {
-                        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
                         result => drop(result?),
                     }
                     context.metrics.writes.with_label_values(&[kind.name(), "patch"]).inc();

@@ -11,6 +11,7 @@ mod killed;
 mod leadership;
 mod many;
 mod migration;
+mod ownership;
 mod process;
 mod registry;
 mod releases;

@@ -47,10 +47,12 @@ impl<'a> Step<'a> {
         self.wanted.desired.get(&self.addon)
     }
 
-    /// Whether the newest revision is what is wanted.
+    /// Whether the newest revision is the resource's, and what is wanted.
     pub(super) fn stands(&self) -> bool {
         let newest = self.history.last();
-        newest.is_some_and(|newest| newest.status == Status::Deployed && newest.digest.as_deref() == Some(self.wanted.digest(self.addon)))
+        newest
+            .filter(|newest| newest.owner.as_ref() == Some(&self.owner.name))
+            .is_some_and(|newest| newest.status == Status::Deployed && newest.digest.as_deref() == Some(self.wanted.digest(self.addon)))
     }
 
     /// Begins what is to be done about the release.
@@ -127,7 +129,7 @@ impl<'a> Step<'a> {
         let Some(baseline) = baseline.filter(|_| self.resource.spec.drift_detection != DriftDetection::Disabled) else {
             return Ok(Vec::new());
         };
-        let seen = self.context.released.of(&self.owner.namespace, &self.owner.name);
+        let seen = self.context.released.of(self.owner);
         if drift::changed(baseline, &drift::marks(&seen, self.addon)).is_empty() {
             return Ok(Vec::new());
         }
