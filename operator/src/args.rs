@@ -59,7 +59,8 @@ Rights it needs, in each namespace it looks after, or cluster-wide without --nam
   userinfo.bbs.dev       userinfodeployments                   get list watch patch
                          userinfodeployments/status            patch
                          userinfodeployments/finalizers        update (only where owner references are checked, as on OpenShift)
-  (core)                 serviceaccounts configmaps services   get list watch create patch delete
+  (core)                 namespaces                            get (to run no Helm in one that is being deleted)
+                         serviceaccounts configmaps services   get list watch create patch delete
                          secrets                               get list watch create update patch delete (Helm's releases; what charts make)
                          pods                                  get list watch patch (watch: to let a Prometheus)
                          persistentvolumeclaims                get list delete

@@ -16,6 +16,7 @@ pub mod leader;
 pub mod memory;
 pub mod metrics;
 pub mod names;
+pub mod namespace;
 pub mod ownership;
 pub mod reconcile;
 pub mod resource;

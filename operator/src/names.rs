@@ -39,6 +39,8 @@ pub const CONFIG_HASH: &str = "userinfo.bbs.dev/config-hash";
 pub const CONFIG_GENERATION: &str = "userinfo.bbs.dev/config-generation";
 /// Annotation of an object that stands where one of the operator's is to be: name of the resource that may have it.
 pub const ADOPT: &str = "userinfo.bbs.dev/adopt";
+/// Annotation of a resource: its end does not wait for its releases, which stay.
+pub const ABANDON_RELEASES: &str = "userinfo.bbs.dev/abandon-releases";
 /// Annotation of pod templates: hash of what pods cannot change live.
 pub const RESTART_HASH: &str = "userinfo.bbs.dev/restart-hash";
 

@@ -225,7 +225,7 @@ async fn told(resource: &UserInfoDeployment, done: Done, record: &mut Record, co
     let unused = plan.is_some() && failure.is_none() && view.services_settled();
     let surplus = provision.as_ref().filter(|_| !resource.spec.operation.paused).map(|provision| provision.removable(unused));
     if let Some(surplus) = surplus.filter(|surplus| !surplus.is_empty()) {
-        again = pace::sooner(again, provision::remove::releases(&owner, &surplus, record, context).await?);
+        again = pace::sooner(again, provision::remove::releases(&owner, &surplus, record, context).await?.map(|wait| wait.again));
     }
     let status = status::status(&view);
     report::write(resource, &status, context).await?;

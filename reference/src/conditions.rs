@@ -18,7 +18,7 @@ const CONDITIONS: [(&str, &str); 7] = [
 ];
 
 /// Reasons that are no failures, or of pods that are missing.
-const STATES: [(&str, &str); 32] = [
+const STATES: [(&str, &str); 34] = [
     ("AddonsNotReady", "an addon is being installed, or its pods are not ready yet"),
     ("AddonsReady", "every addon is up, or comes from elsewhere"),
     ("AsExpected", "nothing is wrong"),
@@ -31,6 +31,7 @@ const STATES: [(&str, &str); 32] = [
     ("ImageUnusable", "the image cannot be pulled; mend `spec.image`, or load the image"),
     ("InstancesAvailable", "instances take calls"),
     ("InstancesNotReady", "fewer instances are ready than asked for, and none says why yet"),
+    ("Leftovers", "an Event alone: the resource was let go by `userinfo.bbs.dev/abandon-releases`; the message names what stays"),
     ("NoInstance", "no instance takes calls"),
     ("NoProgress", "the Deployment made no progress for its deadline"),
     ("NotPaused", "changes are carried out"),
@@ -41,6 +42,7 @@ const STATES: [(&str, &str); 32] = [
     ("QuotaExceeded", "the namespace's quota is used up"),
     ("Ready", "all runs, with the settings in force"),
     ("Reloading", "pods are putting new settings in force"),
+    ("Removing", "the resource is being deleted; the message names what is still there"),
     ("RollingOut", "pods are being started or replaced"),
     ("Settled", "nothing is left to do"),
     ("SettingsNotConfirmed", "some pods did not say within a minute that the settings are in force"),
@@ -165,7 +167,7 @@ mod tests {
             r#"short\(\w+, "\w+", "(\w+)"\)"#, // fewer pods than asked for
             r#"map_or\("([A-Z]\w+)", \|"#,     // where nothing better is known
             r#"\("[^"]+", "([A-Z]\w+)"\),"#,   // what Helm says
-            r#"EventType::Normal, "(\w+)","#,  // an Event alone
+            r#"EventType::\w+, "(\w+)","#,     // an Event alone
         ] {
             used.extend(found(pattern, &text));
         }

@@ -15,11 +15,12 @@ What `/metrics` of each program shows. Names, labels and buckets of
 `bbs_user_info_server_requests_duration_sec`, `bbs_user_info_server_requests_throughput` and
 `bbs_user_client_requests_throughput` are those of the Go demo, and so are their help texts: the first is the time of
 every call, refused ones included; the others count calls that ended. Series of a labelled metric begin with the first
-event, but for those of the calls.";
+event, but for those of the calls and of what stays.";
 
 /// What each label says.
-const LABELS: [(&str, &str); 18] = [
+const LABELS: [(&str, &str); 19] = [
     ("addon", "`consul`, `prometheus`, `grafana`, `mysql` or `redis`"),
+    ("cause", "`namespace`: it is being deleted; `abandoned`: by the annotation `userinfo.bbs.dev/abandon-releases`"),
     ("class", "what mends a failure: `transient`, `conflict`, `configuration`, `permanent`"),
     ("code", "HTTP status, or `0` for success"),
     ("decision", "`allowed` or `refused`"),

@@ -21,6 +21,8 @@ pub struct Payload {
     pub info: Info,
     /// The values that were given.
     pub config: Value,
+    /// Its objects, as documents of YAML.
+    pub manifest: String,
 }
 
 /// A chart.

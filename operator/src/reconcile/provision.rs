@@ -4,6 +4,7 @@
 
 mod hold;
 pub mod managed;
+mod outside;
 mod readiness;
 mod releases;
 pub mod remove;
@@ -52,6 +53,8 @@ pub struct Memory {
     repaired: Option<Instant>,
     /// Secret of a revision, with name and version of the chart that it was made from.
     chart: Option<(String, (String, String))>,
+    /// What that revision has outside of the namespace.
+    outside: Vec<String>,
 }
 
 impl Memory {
@@ -72,7 +75,7 @@ impl Memory {
     }
 
     /// Begins to count anew where the subject is another one.
-    fn speak_of(&mut self, subject: (i64, String)) {
+    pub(super) fn speak_of(&mut self, subject: (i64, String)) {
         if self.subject != subject {
             self.subject = subject;
             self.succeeded();

@@ -13,10 +13,13 @@ use crate::releases::{INSTALLED, deployed, newest, redis};
 
 /// A chart repository with Redis' chart that asks for a name and a password. Returns its URL.
 async fn repository(folder: &std::path::Path) -> String {
+    repository_of(&crate::harness::charts().join("redis"), folder).await
+}
+
+/// A chart repository with one chart that asks for a name and a password. Returns its URL.
+pub(crate) async fn repository_of(chart: &std::path::Path, folder: &std::path::Path) -> String {
     let helm = crate::harness::helm().program.helm;
-    for arguments in
-        [vec!["package".into(), crate::harness::charts().join("redis"), "--destination".into()], vec!["repo".into(), "index".into()]]
-    {
+    for arguments in [vec!["package".into(), chart.to_owned(), "--destination".into()], vec!["repo".into(), "index".into()]] {
         let made = std::process::Command::new(&helm).args(arguments).arg(folder).output().expect("helm");
         assert!(made.status.success(), "{made:?}");
     }

@@ -84,6 +84,11 @@ impl Place {
 
     /// Starts an operator that speaks to the API server through `client`.
     pub(crate) fn operator_with(&self, client: Client) -> Operator {
+        self.operator_of(client, helm())
+    }
+
+    /// Starts an operator that speaks to the API server through `client`, and calls this Helm.
+    pub(crate) fn operator_of(&self, client: Client, helm: Helm) -> Operator {
         let (stop, stopped) = oneshot::channel();
         let metrics = Arc::new(Metrics::new().expect("metrics"));
         let settings = Settings {
@@ -92,7 +97,7 @@ impl Place {
             debounce: Duration::from_millis(20),
             access: Access::Proxy,
             identity: "test".to_owned(),
-            helm: helm(),
+            helm,
         };
         let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
         Operator { stop, task, metrics }
@@ -168,6 +173,12 @@ impl Place {
 }
 
 impl Operator {
+    /// The value of a metric, named as it stands in the text; none if it is not there.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        let text = String::from_utf8(self.metrics.text().expect("text")).expect("UTF-8");
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
     /// Ends it as SIGTERM does.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());

@@ -17,8 +17,9 @@ use tower::{BoxError, Layer, Service};
 use user_info_operator::kind::Kind;
 use user_info_operator::names::OPERATOR;
 
-use crate::harness::{Place, config, eventually, stays, within};
-use crate::releases::{INSTALLED, redis};
+use crate::harness::{Place, charts, config, eventually, helm, stays, within};
+use crate::releases::{INSTALLED, newest, redis};
+use crate::volumes::undeleted;
 
 /// A spec that takes an object of every kind which the cluster has without a node.
 fn everything() -> Value {
@@ -266,5 +267,28 @@ async fn what_stands_in_the_place_of_a_releases_object_is_named() {
     assert!(theirs["metadata"]["labels"].is_null(), "{theirs}");
     gone(&place).await;
     assert!(place.get(Kind::Secret, "demo-redis").await.is_some());
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn the_end_does_not_touch_the_release_of_someone_else_nor_its_volumes() {
+    let place = Place::new().await;
+    let helm = helm();
+    let mut command = std::process::Command::new(&helm.program.helm);
+    command.args(["install", "demo-redis"]).arg(charts().join("redis")).arg("--namespace").arg(&place.namespace);
+    command.args(["--set", "persistence.enabled=true,instance=demo"]);
+    assert!(command.args(&helm.program.cluster).output().expect("helm").status.success());
+    within(INSTALLED, "a claim", async || (undeleted(&place).await == ["data-demo-redis-0"]).then_some(())).await;
+    let operator = place.operator();
+    place.apply(redis(&json!({}))).await.expect("taken");
+    place.reason("Degraded", "ReleaseForeign").await;
+    gone(&place).await;
+    let set = place.get(Kind::StatefulSet, "demo-redis").await.expect("still there");
+    assert!(set["metadata"]["deletionTimestamp"].is_null());
+    stays(&(vec!["data-demo-redis-0".to_owned()], Some((1, "deployed".to_owned()))), Duration::from_secs(1), async || {
+        (undeleted(&place).await, newest(&place, "demo-redis").await)
+    })
+    .await;
     operator.stop().await;
 }

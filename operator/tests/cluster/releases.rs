@@ -71,7 +71,7 @@ pub(crate) async fn up(place: &Place, release: &str) {
     .await;
 }
 
-fn calls(operator: &Operator) -> String {
+pub(crate) fn calls(operator: &Operator) -> String {
     let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
     text.lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
 }
@@ -135,6 +135,7 @@ async fn a_changed_value_is_one_new_revision_of_that_release_only() {
     deployed(&place, "demo-grafana", 1).await;
     place.apply(spec("65mb")).await.expect("taken");
     deployed(&place, "demo-redis", 2).await;
+    eventually("the end of helm", async || calls(&operator).contains("upgrade").then_some(())).await;
     quiet(&place, &operator, Duration::from_secs(5)).await;
     assert_eq!(newest(&place, "demo-grafana").await.map(|newest| newest.0), Some(1));
     // What lies outside of the release's own part of the spec is no reason either.

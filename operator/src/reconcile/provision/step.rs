@@ -7,7 +7,7 @@ use kube::runtime::events::EventType;
 use tokio::time::Instant;
 use user_info_api::crd::{DriftDetection, UserInfoDeployment};
 
-use super::{Memory, Wanted, releases};
+use super::{Memory, Wanted, outside, releases};
 use crate::context::Context;
 use crate::error::Error;
 use crate::helm::addon::Addon;
@@ -19,6 +19,7 @@ use crate::helm::revision::{Revision, Status};
 use crate::helm::runner::Task;
 use crate::helm::{SLACK, drift};
 use crate::names::Owner;
+use crate::namespace;
 use crate::reconcile::{pace, report};
 
 /// Least time between two repairs of one release: whoever else writes its objects is not to be fought with.
@@ -103,6 +104,10 @@ impl<'a> Step<'a> {
             self.again = pace::sooner(self.again, pause);
             return Ok(());
         }
+        // Helm could make nothing any more, and what it did not find would be called drift.
+        if namespace::terminating(&self.context.client, &namespace).await? {
+            return Ok(());
+        }
         if verb == Verb::Repair {
             self.memory.repaired = Some(Instant::now());
             let note = format!("changed by someone else and changed back: {}", drifted.join(", "));
@@ -146,16 +151,19 @@ impl<'a> Step<'a> {
         releases::annotate(self.owner, &newest.secret, &drift::write(&marks), self.context).await
     }
 
-    /// Reads name and version of the chart that the newest revision was made from, once.
+    /// Reads name and version of the chart that the newest revision was made from, and what it has outside of the namespace, once.
     pub(super) async fn read_chart(&mut self) -> Result<(), Error> {
         let Some(newest) = self.history.last() else {
-            self.memory.chart = None;
+            (self.memory.chart, self.memory.outside) = (None, Vec::new());
             return Ok(());
         };
         if self.memory.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
-            let payload = releases::payload(&self.context.client, self.owner, &newest.secret).await?;
-            self.memory.chart =
-                payload.map(|payload| (newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
+            let Some(payload) = releases::payload(&self.context.client, self.owner, &newest.secret).await? else {
+                self.memory.chart = None;
+                return Ok(());
+            };
+            self.memory.outside = outside::outside(&self.context.client, &self.owner.namespace, &payload.manifest).await?;
+            self.memory.chart = Some((newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
         }
         Ok(())
     }
