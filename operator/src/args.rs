@@ -65,7 +65,8 @@ Rights it needs, in each namespace it looks after, or cluster-wide without --nam
   userinfo.bbs.dev       userinfodeployments                   get list watch patch
                          userinfodeployments/status            patch
                          userinfodeployments/finalizers        update (only where owner references are checked, as on OpenShift)
-  (core)                 serviceaccounts configmaps services   get list watch create patch delete
+  (core)                 namespaces                            get (to run no Helm in one that is being deleted)
+                         serviceaccounts configmaps services   get list watch create patch delete
                          serviceaccounts/user-info-charts      impersonate (Helm)
                          secrets                               get list watch (Helm's releases; what objects name)
                          pods                                  get list patch

@@ -9,16 +9,15 @@ mod watch;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use tokio::sync::watch as channel;
-use user_info_api::crd::UserInfoDeployment;
 
 pub use self::watch::watch;
 use crate::helm::addon::Addon;
 use crate::helm::digest::digest_of;
 use crate::kind::Kind;
-use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, HELM, INSTANCE, RELEASE_NAME, USES};
+use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, HELM, INSTANCE, Owner, RELEASE_NAME, USES};
+use crate::ownership::{Holders, is_resource};
 use crate::reconcile::build::Revision;
 
 /// What is known of one child.
@@ -40,6 +39,9 @@ pub struct Seen {
     pub addon: Option<Addon>,
     /// Whether it is about to go.
     pub terminating: bool,
+    /// Whether its maker still owns fields by having created it, beside those that it owns by having applied it.
+    pub unsettled: bool,
+    holders: Holders,
     version: u64,
 }
 
@@ -63,15 +65,26 @@ impl Seen {
             uses: annotation(USES).unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             addon,
             terminating: meta.deletion_timestamp.is_some(),
+            unsettled: meta.managed_fields.iter().flatten().any(|entry| created_by(maker, entry)),
+            holders: Holders::of(meta, maker),
             version: meta.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or_default(),
         })
     }
+
+    /// Whether it is `owner`'s own.
+    pub fn belongs_to(&self, owner: &Owner) -> bool {
+        self.holders.include(owner)
+    }
 }
 
-/// The resource that an object belongs to: by owner reference, or by label where that was taken away.
+/// Whether `maker` owns the fields of an entry by having created the object.
+pub fn created_by(maker: &str, entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(maker) && entry.operation.as_deref() == Some("Update") && entry.subresource.is_none()
+}
+
+/// The resource that an object may belong to: by owner reference, or by label where that was taken away.
 fn owner(meta: &ObjectMeta) -> Option<String> {
-    let kind = UserInfoDeployment::kind(&());
-    let referred = meta.owner_references.iter().flatten().find(|owner| owner.kind == kind).map(|owner| owner.name.clone());
+    let referred = meta.owner_references.iter().flatten().find(|owner| is_resource(owner)).map(|owner| owner.name.clone());
     referred.or_else(|| meta.labels.as_ref().and_then(|labels| labels.get(INSTANCE)).cloned())
 }
 
@@ -109,10 +122,10 @@ impl Children {
         let _ = self.lists_due.subscribe().wait_for(|due| *due == 0).await;
     }
 
-    /// The children of a resource.
-    pub fn of(&self, namespace: &str, owner: &str) -> BTreeMap<(Kind, String), Seen> {
+    /// The children of a resource: those that are its own, see [`Holders`].
+    pub fn of(&self, owner: &Owner) -> BTreeMap<(Kind, String), Seen> {
         let all = self.lock();
-        let own = all.iter().filter(|((ns, ..), seen)| ns == namespace && seen.owner == owner);
+        let own = all.iter().filter(|((namespace, ..), seen)| *namespace == owner.namespace && seen.belongs_to(owner));
         own.map(|((_, kind, name), seen)| ((*kind, name.clone()), seen.clone())).collect()
     }
 

@@ -23,6 +23,23 @@ pub async fn knows(client: &Client, group_version: &str, kind: &str) -> Result<b
     }
 }
 
+/// Whether the objects of `kind` in `api_version`, such as `v1` or `apps/v1`, are in namespaces. A kind that is not known counts as one of those.
+///
+/// # Errors
+/// If it cannot be asked.
+pub async fn namespaced(client: &Client, api_version: &str, kind: &str) -> Result<bool, kube::Error> {
+    let list = if api_version.contains('/') {
+        client.list_api_group_resources(api_version).await
+    } else {
+        client.list_core_api_resources(api_version).await
+    };
+    match list {
+        Ok(list) => Ok(list.resources.iter().find(|resource| resource.kind == kind).is_none_or(|resource| resource.namespaced)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Waits until the API server has `kind` in `group_version`. `missing` is called at each look that does not find it.
 pub async fn wait_for(client: &Client, group_version: &str, kind: &str, mut missing: impl FnMut(Option<kube::Error>)) {
     loop {

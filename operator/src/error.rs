@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::kind::Kind;
+use crate::names::ADOPT;
 
 /// What mends a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,25 @@ pub enum Error {
         /// What the API server says.
         source: ApiError,
     },
+    /// Objects of someone else stand where those of the resource are to be.
+    #[error(
+        "someone else's: {}; remove it, or annotate it with {ADOPT}={owner} to have it taken over, unless something controls it",
+        objects.join(", ")
+    )]
+    Foreign {
+        /// The resource.
+        owner: String,
+        /// The objects, as `Kind name`.
+        objects: Vec<String>,
+    },
+    /// Another object of the same name has taken the place of one, or is about to.
+    #[error("{} {name} is being replaced", kind.name())]
+    Replaced {
+        /// Kind of the object.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
     /// The API server did not answer as it should.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -111,6 +131,8 @@ impl ApiError {
             401 | 403 => (Class::Configuration, "Forbidden"),
             404 => (Class::Conflict, "Gone"),
             409 => (Class::Conflict, "Conflict"),
+            // A write with a uid met another object of that name.
+            422 if self.to_string().contains("metadata.uid: Invalid value") => (Class::Conflict, "Conflict"),
             400 | 422 => (Class::Permanent, "ObjectRefused"),
             _ => (Class::Transient, "ApiUnavailable"),
         }
@@ -135,6 +157,8 @@ impl Error {
             Self::SecretMissing { .. } => (Class::Configuration, "SecretMissing"),
             Self::SecretKeyMissing { .. } => (Class::Configuration, "SecretKeyMissing"),
             Self::NoServiceMonitors => (Class::Configuration, "NoServiceMonitors"),
+            Self::Foreign { .. } => (Class::Configuration, "ObjectForeign"),
+            Self::Replaced { .. } => (Class::Conflict, "Conflict"),
             Self::Apply { source, .. } | Self::Api(source) => source.judge(),
             Self::Timeout(_) => (Class::Transient, "Timeout"),
         }
@@ -158,6 +182,7 @@ mod tests {
             (403, "cannot patch resource", Class::Configuration, "Forbidden"),
             (409, "the object has been modified", Class::Conflict, "Conflict"),
             (422, "Deployment is invalid", Class::Permanent, "ObjectRefused"),
+            (422, "Service \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable", Class::Conflict, "Conflict"),
             (503, "overloaded", Class::Transient, "ApiUnavailable"),
         ] {
             let error = api(code, message);

@@ -16,6 +16,8 @@ pub mod leader;
 pub mod memory;
 pub mod metrics;
 pub mod names;
+pub mod namespace;
+pub mod ownership;
 pub mod reconcile;
 pub mod resource;
 pub mod roles;

@@ -27,6 +27,8 @@ pub struct Record {
     pub failures: u32,
     /// Looks in a row at which it was not ready.
     pub looks: u32,
+    /// What its end waits for, as it was last told of in an Event.
+    pub waits: Option<String>,
     /// The reason that was last told of, in an Event and in metrics.
     pub told: Option<String>,
 }

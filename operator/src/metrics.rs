@@ -30,6 +30,8 @@ pub struct Metrics {
     pub writes: IntCounterVec,
     /// Objects that someone else had changed and that were changed back.
     pub drift: IntCounter,
+    /// Objects that stayed when a resource was let go: of a deleted namespace, or of abandoned releases.
+    pub leftovers: IntCounterVec,
     /// Whether this process holds the lease.
     pub leader: IntGauge,
     /// Whether the cluster lacks the custom resource definition.
@@ -69,11 +71,22 @@ impl Metrics {
                 &["kind", "verb"],
             )?,
             drift: IntCounter::new("drift_corrected_total", "Objects that someone else had changed and that were changed back.")?,
+            leftovers: IntCounterVec::new(
+                Opts::new(
+                    "leftovers_total",
+                    "What stayed when a resource was let go: outside of its deleted namespace, or of abandoned releases.",
+                ),
+                &["cause"],
+            )?,
             leader: IntGauge::new("leader", "1 while this process holds the lease.")?,
             crd_missing: IntGauge::new("crd_missing", "1 while the cluster lacks the custom resource definition.")?,
             registry,
         };
         metrics.register()?;
+        // From the beginning, so that the first one counts as a rise.
+        for cause in ["namespace", "abandoned"] {
+            metrics.leftovers.with_label_values(&[cause]);
+        }
         Ok(metrics)
     }
 
@@ -94,6 +107,7 @@ impl Metrics {
             Box::new(self.duration.clone()),
             Box::new(self.writes.clone()),
             Box::new(self.drift.clone()),
+            Box::new(self.leftovers.clone()),
             Box::new(self.leader.clone()),
             Box::new(self.crd_missing.clone()),
             Box::new(prometheus::process_collector::ProcessCollector::for_self()),

@@ -42,6 +42,10 @@ pub const APPLIED_HASH: &str = "userinfo.bbs.dev/applied-hash";
 pub const CONFIG_HASH: &str = "userinfo.bbs.dev/config-hash";
 /// Annotation of config maps: generation of the spec at which the config file last changed.
 pub const CONFIG_GENERATION: &str = "userinfo.bbs.dev/config-generation";
+/// Annotation of an object that stands where one of the operator's is to be: name of the resource that may have it.
+pub const ADOPT: &str = "userinfo.bbs.dev/adopt";
+/// Annotation of a resource: its end does not wait for its releases, which stay.
+pub const ABANDON_RELEASES: &str = "userinfo.bbs.dev/abandon-releases";
 /// Annotation of pod templates: hash of what pods cannot change live.
 pub const RESTART_HASH: &str = "userinfo.bbs.dev/restart-hash";
 
@@ -131,7 +135,7 @@ impl Owner {
     }
 
     /// Deletion is not blocked by what is owned: the finalizer waits for it.
-    fn reference(&self, uid: &str) -> OwnerReference {
+    pub fn reference(&self, uid: &str) -> OwnerReference {
         OwnerReference {
             api_version: UserInfoDeployment::api_version(&()).into_owned(),
             kind: UserInfoDeployment::kind(&()).into_owned(),

@@ -152,7 +152,7 @@ async fn steps(
 ) -> Done {
     let owner = Owner::of(&resource.metadata);
     let config = (Kind::ConfigMap, owner.object(Component::Server));
-    let used = context.children.of(&owner.namespace, &owner.name).remove(&config).map(|seen| seen.uses).unwrap_or_default();
+    let used = context.children.of(&owner).remove(&config).map(|seen| seen.uses).unwrap_or_default();
     let held = provision.as_ref().and_then(|provision| provision::hold(provision, &used));
     let mut done = Done { provision, held, ..Done::default() };
     let found = match dereference::dereference(resource, wanted, done.held.is_none(), record, context).await {
@@ -225,7 +225,7 @@ async fn told(resource: &UserInfoDeployment, done: Done, record: &mut Record, co
     let unused = plan.is_some() && failure.is_none() && view.services_settled();
     let surplus = provision.as_ref().filter(|_| !resource.spec.operation.paused).map(|provision| provision.removable(unused));
     if let Some(surplus) = surplus.filter(|surplus| !surplus.is_empty()) {
-        again = pace::sooner(again, provision::remove::releases(&owner, &surplus, record, context).await?);
+        again = pace::sooner(again, provision::remove::releases(&owner, &surplus, record, context).await?.map(|wait| wait.again));
     }
     let status = status::status(&view);
     report::write(resource, &status, context).await?;

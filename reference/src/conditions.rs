@@ -18,7 +18,7 @@ const CONDITIONS: [(&str, &str); 7] = [
 ];
 
 /// Reasons that are no failures, or of pods that are missing.
-const STATES: [(&str, &str); 32] = [
+const STATES: [(&str, &str); 34] = [
     ("AddonsNotReady", "an addon is being installed, or its pods are not ready yet"),
     ("AddonsReady", "every addon is up, or comes from elsewhere"),
     ("AsExpected", "nothing is wrong"),
@@ -31,6 +31,7 @@ const STATES: [(&str, &str); 32] = [
     ("ImageUnusable", "the image cannot be pulled; mend `spec.image`, or load the image"),
     ("InstancesAvailable", "instances take calls"),
     ("InstancesNotReady", "fewer instances are ready than asked for, and none says why yet"),
+    ("Leftovers", "an Event alone: the resource was let go by `userinfo.bbs.dev/abandon-releases`; the message names what stays"),
     ("NoInstance", "no instance takes calls"),
     ("NoProgress", "the Deployment made no progress for its deadline"),
     ("NotPaused", "changes are carried out"),
@@ -41,6 +42,7 @@ const STATES: [(&str, &str); 32] = [
     ("QuotaExceeded", "the namespace's quota is used up"),
     ("Ready", "instances and clients are ready"),
     ("Reloading", "pods are putting new settings in force"),
+    ("Removing", "the resource is being deleted; the message names what is still there"),
     ("RollingOut", "pods are being started or replaced"),
     ("Settled", "nothing is left to do"),
     ("SettingsNotConfirmed", "some pods did not say within a minute that the settings are in force"),
@@ -54,13 +56,18 @@ const STATES: [(&str, &str); 32] = [
 ];
 
 /// Failures of a reconcile, and what mends them.
-const FAILURES: [(&str, &str, &str); 13] = [
+const FAILURES: [(&str, &str, &str); 14] = [
     ("ApiUnavailable", "transient", "the API server does not answer, or cannot"),
     ("Conflict", "conflict", "someone else changed an object meanwhile"),
     ("Forbidden", "configuration", "the operator lacks a right; the message names it, `user-info-operator run --help` lists all"),
     ("Gone", "conflict", "an object went meanwhile"),
     ("NamespaceTerminating", "transient", "the namespace is being deleted, and the resource with it"),
     ("NoServiceMonitors", "configuration", "the cluster does not know ServiceMonitor, and `serviceMonitor: Enabled` insists on it"),
+    (
+        "ObjectForeign",
+        "configuration",
+        "an object of someone else stands where one of the resource's is to be; the message names it, and what helps",
+    ),
     ("ObjectRefused", "permanent", "the API server finds an object invalid; the message names the field"),
     ("QuotaExceeded", "configuration", "the namespace's quota is used up"),
     ("SecretKeyMissing", "configuration", "a Secret lacks the key that the spec names"),
@@ -71,7 +78,7 @@ const FAILURES: [(&str, &str, &str); 13] = [
 ];
 
 /// What can be the matter with an addon.
-const ADDONS: [(&str, &str); 17] = [
+const ADDONS: [(&str, &str); 18] = [
     (
         "AccountMissing",
         "Helm is not called, since the ServiceAccount `user-info-charts`, as which it runs, or its binding is missing; the message says how to look",
@@ -86,6 +93,7 @@ const ADDONS: [(&str, &str); 17] = [
     ("HelmBroken", "Helm cannot be run, or its folder not be used"),
     ("HelmFailed", "Helm failed with something that has no name here; the message is Helm's"),
     ("HelmTimeout", "Helm took longer than the addon's `timeout`"),
+    ("ObjectForeign", "an object of someone else stands where one of the release's is to be; remove it, or set `mode: External`"),
     ("ObjectRefused", "the API server finds an object of the chart invalid"),
     ("QuotaExceeded", "the namespace's quota is used up"),
     ("ReleaseForeign", "a release of this name belongs to someone else; uninstall it, or set `mode: External`"),
@@ -167,7 +175,7 @@ mod tests {
             r#"short\(\w+, "\w+", "(\w+)"\)"#, // fewer pods than asked for
             r#"map_or\("([A-Z]\w+)", \|"#,     // where nothing better is known
             r#"\("[^"]+", "([A-Z]\w+)"\),"#,   // what Helm says
-            r#"EventType::Normal, "(\w+)","#,  // an Event alone
+            r#"EventType::\w+, "(\w+)","#,     // an Event alone
         ] {
             used.extend(found(pattern, &text));
         }

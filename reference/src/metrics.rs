@@ -18,8 +18,9 @@ every call, refused ones included; the others count calls that ended. A series w
 there from the start; others begin with their first event.";
 
 /// What each label says.
-const LABELS: [(&str, &str); 18] = [
+const LABELS: [(&str, &str); 19] = [
     ("addon", "`consul`, `prometheus`, `grafana`, `mysql` or `redis`"),
+    ("cause", "`namespace`: it is being deleted; `abandoned`: by the annotation `userinfo.bbs.dev/abandon-releases`"),
     ("class", "what mends a failure: `transient`, `conflict`, `configuration`, `permanent`"),
     ("code", "HTTP status, or `0` for success"),
     ("decision", "`allowed` or `refused`"),

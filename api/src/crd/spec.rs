@@ -141,7 +141,7 @@ pub enum DeletionPolicy {
     /// It is removed.
     #[default]
     Delete,
-    /// It goes on running, on its own.
+    /// It goes on running, on its own; a resource of the same name takes it up again.
     Retain,
 }
 

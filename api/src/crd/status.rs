@@ -97,6 +97,11 @@ pub struct AddonStatus {
     /// What went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Objects of the release that are not in the resource's namespace, as `Kind name` or `Kind namespace/name`. They stay when the
+    /// namespace is deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 512)))]
+    pub outside: Vec<String>,
 }
 
 /// How far a release is.

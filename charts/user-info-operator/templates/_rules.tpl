@@ -4,6 +4,10 @@
 - apiGroups: [userinfo.bbs.dev]
   resources: [userinfodeployments]
   verbs: [get, list, watch, patch]
+# Runs no Helm in a namespace that is being deleted.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 # Reports what it found and did.
 - apiGroups: [userinfo.bbs.dev]
   resources: [userinfodeployments/status]

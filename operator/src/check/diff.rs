@@ -17,6 +17,7 @@ use crate::error::{ApiError, Error};
 use crate::helm::chart::Embedded;
 use crate::kind::Kind;
 use crate::names::{Component, INSTANCE, MANAGED_BY, OPERATOR, Owner};
+use crate::ownership::{self, Ownership, ownership};
 use crate::reconcile::build::{Child, Revision, build};
 use crate::reconcile::dereference::{Found, data, missing};
 use crate::reconcile::faults;
@@ -86,7 +87,7 @@ pub(super) async fn changes(
     };
     let children = build(&plan);
     for child in &children {
-        lines.extend(change(&client, &namespace, child).await?);
+        lines.extend(change(&client, &plan.owner, child).await?);
     }
     lines.extend(orphans(&client, &plan.owner, &children).await?);
     if lines.is_empty() {
@@ -125,13 +126,18 @@ async fn find(
 
 async fn revision(client: &Client, owner: &Owner, component: Component) -> Result<Option<Revision>, DiffError> {
     let live = Kind::ConfigMap.api(client, &owner.namespace).get_opt(&owner.object(component)).await?;
-    Ok(live.and_then(|live| Seen::of(&live.metadata, OPERATOR)).and_then(|seen| seen.revision))
+    let seen = live.and_then(|live| Seen::of(&live.metadata, OPERATOR)).filter(|seen| seen.belongs_to(owner));
+    Ok(seen.and_then(|seen| seen.revision))
 }
 
-async fn change(client: &Client, namespace: &str, child: &Child) -> Result<Vec<String>, DiffError> {
-    let api = child.kind.api(client, namespace);
+async fn change(client: &Client, owner: &Owner, child: &Child) -> Result<Vec<String>, DiffError> {
+    let api = child.kind.api(client, &owner.namespace);
     let title = format!("{} {}", child.kind.name(), child.name);
     let before = api.get_opt(&child.name).await?;
+    if let Some(Ownership::Foreign(controller)) = before.as_ref().map(|before| ownership(&before.metadata, owner)) {
+        let objects = vec![ownership::title(child.kind.name(), &child.name, controller.as_deref())];
+        return Ok(vec![format!("would not be carried out: {}", Error::Foreign { owner: owner.name.clone(), objects })]);
+    }
     let parameters = PatchParams::apply(OPERATOR).force().dry_run();
     let after = api.patch(&child.name, &parameters, &Patch::Apply(&child.manifest)).await?;
     Ok(match before {
@@ -155,7 +161,8 @@ async fn orphans(client: &Client, owner: &Owner, children: &[Child]) -> Result<V
     for kind in Kind::OWN.into_iter().filter(|kind| *kind != Kind::RoleBinding) {
         match kind.api(client, &owner.namespace).list_metadata(&ListParams::default().labels(&selector)).await {
             Ok(list) => {
-                let names: Vec<_> = list.items.iter().map(ResourceExt::name_any).collect();
+                let own = list.items.iter().filter(|object| ownership(&object.metadata, owner) == Ownership::Own);
+                let names: Vec<_> = own.map(ResourceExt::name_any).collect();
                 let gone = names.iter().filter(|name| !wanted.contains(&(kind, name.as_str())));
                 lines.extend(gone.map(|name| format!("would remove {} {name}", kind.name())));
             }

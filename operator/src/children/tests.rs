@@ -1,11 +1,11 @@
 use super::*;
-use crate::names::OPERATOR;
+use crate::names::{MANAGED_BY, OPERATOR};
 use serde_json::json;
 
 fn object(uid: &str, version: &str, fields: &serde_json::Value) -> ObjectMeta {
     serde_json::from_value(json!({
         "name": "demo-user-info", "namespace": "ns", "uid": uid, "resourceVersion": version,
-        "labels": {INSTANCE: "demo"},
+        "labels": {INSTANCE: "demo", MANAGED_BY: OPERATOR},
         "annotations": {APPLIED_HASH: "h", CONFIG_HASH: "c", CONFIG_GENERATION: "7"},
         "ownerReferences": [{"apiVersion": "userinfo.bbs.dev/v1alpha1", "kind": "UserInfoDeployment", "name": "demo", "uid": "o"}],
         "managedFields": [
@@ -14,6 +14,10 @@ fn object(uid: &str, version: &str, fields: &serde_json::Value) -> ObjectMeta {
         ],
     }))
     .expect("metadata")
+}
+
+fn demo(uid: &str) -> Owner {
+    Owner { namespace: "ns".to_owned(), name: "demo".to_owned(), uid: Some(uid.to_owned()) }
 }
 
 #[test]
@@ -46,10 +50,33 @@ fn older_news_do_not_replace_newer_ones() {
     children.note(Kind::ConfigMap, &new);
     assert_eq!(children.note(Kind::ConfigMap, &object("u", "8", &json!({}))), Vec::<String>::new());
     let key = (Kind::ConfigMap, "demo-user-info".to_owned());
-    assert_eq!(children.of("ns", "demo").get(&key), Seen::of(&new, OPERATOR).as_ref());
+    assert_eq!(children.of(&demo("o")).get(&key), Seen::of(&new, OPERATOR).as_ref());
     assert_eq!(children.forget(Kind::ConfigMap, &object("other", "10", &json!({}))), Vec::<String>::new(), "a namesake that went before");
     assert_eq!(children.forget(Kind::ConfigMap, &new), ["demo"]);
-    assert!(children.of("ns", "demo").is_empty());
+    assert!(children.of(&demo("o")).is_empty());
+}
+
+#[test]
+fn what_someone_else_controls_is_no_child() {
+    let children = Children::new(OPERATOR, 0);
+    let mut copied = object("u", "1", &json!({}));
+    copied.owner_references.as_mut().expect("owners")[0].controller = Some(true);
+    children.note(Kind::ConfigMap, &copied);
+    assert_eq!(children.of(&demo("o")).len(), 1);
+    assert!(children.of(&demo("another")).is_empty(), "a namesake that came after");
+    let reference = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "demo", "uid": "r", "controller": true});
+    copied.owner_references = Some(vec![serde_json::from_value(reference).expect("a reference")]);
+    copied.resource_version = Some("2".to_owned());
+    children.note(Kind::ConfigMap, &copied);
+    assert!(children.of(&demo("o")).is_empty(), "copied labels");
+}
+
+#[test]
+fn what_was_created_and_not_applied_yet_is_told() {
+    let mut meta = object("u", "1", &json!({}));
+    assert!(!Seen::of(&meta, OPERATOR).expect("owned").unsettled);
+    meta.managed_fields.as_mut().expect("fields")[0].operation = Some("Update".to_owned());
+    assert!(Seen::of(&meta, OPERATOR).expect("owned").unsettled);
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub struct Complaint {
 }
 
 /// What Helm says, and what that is called. The first that fits is taken.
-const KNOWN: [(&str, &str); 24] = [
+const KNOWN: [(&str, &str); 25] = [
+    ("invalid ownership metadata", "ObjectForeign"),
     ("don't meet the specifications of the schema", "ValuesRefused"),
     ("execution error at", "ValuesRefused"),
     ("error converting YAML", "ValuesRefused"),

@@ -21,7 +21,7 @@ pub struct Payload {
     pub info: Info,
     /// The values that were given.
     pub config: Value,
-    /// The objects that it made, as YAML.
+    /// Its objects, as documents of YAML.
     pub manifest: String,
 }
 

@@ -1,5 +1,7 @@
-//! Brings the cluster to what was built: server-side apply of what is missing, changed or has drifted; removal of what is no longer wanted.
+//! Brings the cluster to what was built: what is missing is created, what is changed or has drifted applied, what is no longer wanted removed.
+//! What belongs to someone else is left alone.
 
+pub(super) mod claim;
 mod hand_over;
 mod migration;
 mod take_over;
@@ -10,6 +12,7 @@ use std::collections::BTreeSet;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use user_info_api::crd::DriftDetection;
 
+use self::claim::Claimed;
 use self::verdict::{Verdict, verdict};
 use super::build::{Child, Plan};
 use crate::children::Seen;
@@ -37,7 +40,7 @@ pub struct Applied {
 /// Nothing is written where the index shows that an object stands as it was last applied.
 pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<Applied, Error> {
     let owner = &plan.owner;
-    let seen = context.children.of(&owner.namespace, &owner.name);
+    let seen = context.children.of(owner);
     let drift = plan.resource.spec.drift_detection;
     let mut applied = Applied::default();
     for child in children {
@@ -66,7 +69,15 @@ pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context
                 continue;
             }
         }
-        let fingerprint = write(plan, child, seen, context).await?;
+        let fingerprint = match write(plan, child, seen, context).await {
+            Err(Error::Foreign { owner, mut objects }) => {
+                // All that stand in the way are told at once.
+                let after = children.iter().skip_while(|other| *other != child).skip(1);
+                objects.extend(claim::foreign(&plan.owner, after, context).await?);
+                return Err(Error::Foreign { owner, objects });
+            }
+            written => written?,
+        };
         record.fingerprints.insert(key, fingerprint);
         applied.changed = true;
     }
@@ -84,23 +95,31 @@ pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context
     Ok(applied)
 }
 
-/// Applies one object. Returns its fingerprint.
+/// Applies one object, and makes it before if it is missing. Returns its fingerprint.
 async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Context) -> Result<u64, Error> {
-    if child.kind == Kind::Deployment && seen.is_some() {
+    let api = child.kind.api(&context.client, &plan.owner.namespace);
+    let claimed = match seen {
+        Some(seen) => Claimed { uid: seen.uid.clone(), stood: true },
+        None => claim::claim(&api, &plan.owner, child, context).await?,
+    };
+    if child.kind == Kind::Deployment && claimed.stood {
         hand_over::replicas(plan, child, context).await?;
     }
-    let api = child.kind.api(&context.client, &plan.owner.namespace);
-    let send = || async { api.patch(&child.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&child.manifest)).await };
+    // With the uid, one that has taken its name since is not changed.
+    let mut manifest = child.manifest.clone();
+    manifest["metadata"]["uid"] = claimed.uid.as_str().into();
+    let send = || async { api.patch(&child.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&manifest)).await };
     let answer = match send().await {
-        Err(kube::Error::Api(status)) if status.is_invalid() && take_over::fields(&api, &child.name).await? => send().await,
+        Err(kube::Error::Api(status)) if status.is_invalid() && take_over::fields(&api, &child.name, &claimed.uid).await? => send().await,
         answer => answer,
     };
     let refused = |source: kube::Error| Error::Apply { kind: child.kind, name: child.name.clone(), source: source.into() };
     let object = answer.map_err(refused)?;
     context.metrics.writes.with_label_values(&[child.kind.name(), "apply"]).inc();
     tracing::info!(kind = child.kind.name(), name = child.name, "applied");
-    context.children.note(child.kind, &object.metadata);
-    Ok(Seen::of(&object.metadata, OPERATOR).map_or(0, |seen| seen.fingerprint))
+    let metadata = claim::settle(&api, child, object.metadata, context).await?;
+    context.children.note(child.kind, &metadata);
+    Ok(Seen::of(&metadata, OPERATOR).map_or(0, |seen| seen.fingerprint))
 }
 
 /// Removes the object that was seen, not one that has taken its name since.

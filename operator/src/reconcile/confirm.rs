@@ -99,7 +99,8 @@ async fn round(plan: &Plan, component: Component, number: u32, context: &Context
     let port = plan.admin_port(component);
     let config = plan.config(component);
     let ask = |pod| async move { (pod, context.access.config(&context.client, pod, port).await) }.boxed();
-    let questions: Vec<_> = pods.iter().filter(|pod| ready(pod)).map(ask).collect();
+    let deployment = plan.owner.object(component);
+    let questions: Vec<_> = pods.iter().filter(|pod| ready(pod) && made_by(pod, &deployment)).map(ask).collect();
     let answers: Vec<_> = stream::iter(questions).buffer_unordered(AT_A_TIME).collect().await;
     let mut state = Confirmation { pods: answers.len(), ..Confirmation::default() };
     for (pod, answer) in answers {
@@ -112,6 +113,14 @@ async fn round(plan: &Plan, component: Component, number: u32, context: &Context
         }
     }
     Ok(state)
+}
+
+/// Whether a pod is the Deployment's: someone else's may bear the same labels.
+fn made_by(pod: &Pod, deployment: &str) -> bool {
+    pod.owner_references().iter().any(|owner| {
+        let set = owner.name.strip_prefix(deployment).and_then(|rest| rest.strip_prefix('-'));
+        owner.controller == Some(true) && owner.kind == "ReplicaSet" && set.is_some_and(|hash| !hash.contains('-'))
+    })
 }
 
 /// Whether a pod's answer says that `live` is in force, else what it says.

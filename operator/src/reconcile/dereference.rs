@@ -53,7 +53,7 @@ pub async fn dereference(
 ) -> Result<Found, Error> {
     let owner = Owner::of(&resource.metadata);
     let now = Timestamp::now();
-    let children = context.children.of(&owner.namespace, &owner.name);
+    let children = context.children.of(&owner);
     let revision = |component| children.get(&(Kind::ConfigMap, owner.object(component))).and_then(|seen| seen.revision.clone());
     let known = record.faults.as_ref().or_else(|| resource.status.as_ref().and_then(|status| status.faults.as_ref()));
     record.faults = faults::clock(resource.spec.fault_injection.as_ref(), known, now);

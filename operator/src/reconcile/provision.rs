@@ -6,6 +6,7 @@ pub mod account;
 mod hold;
 mod legacy;
 pub mod managed;
+mod outside;
 mod readiness;
 mod releases;
 pub mod remove;
@@ -58,6 +59,8 @@ pub struct Memory {
     grants: bool,
     /// Whether what version 0.1.0 had the chart make was removed.
     cleared: bool,
+    /// What that revision has outside of the namespace.
+    outside: Vec<String>,
 }
 
 impl Memory {
@@ -78,7 +81,7 @@ impl Memory {
     }
 
     /// Begins to count anew where the subject is another one.
-    fn speak_of(&mut self, subject: (i64, String)) {
+    pub(super) fn speak_of(&mut self, subject: (i64, String)) {
         if self.subject != subject {
             self.subject = subject;
             self.succeeded();

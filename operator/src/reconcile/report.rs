@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::memory::Record;
 use crate::names::OPERATOR;
 
+/// Longest note of an Event, in bytes, with room for the sign that it was cut; the API server takes 1 KiB.
+const LONGEST_NOTE: usize = 1000;
+
 /// Writes `status` unless the resource has it.
 pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, context: &Context) -> Result<(), Error> {
     if resource.status.as_ref() == Some(status) {
@@ -22,6 +25,8 @@ pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentSta
     let patch = json!({
         "apiVersion": UserInfoDeployment::api_version(&()),
         "kind": UserInfoDeployment::kind(&()),
+        // Not that of one that has taken its name since.
+        "metadata": {"uid": resource.metadata.uid},
         "status": status,
     });
     match api.patch_status(&resource.name_any(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&patch)).await {
@@ -53,10 +58,30 @@ pub async fn tell(resource: &UserInfoDeployment, status: &UserInfoDeploymentStat
     event(&resource.object_ref(&()), type_, &ready.reason, "Reconcile", ready.message.clone(), context).await;
 }
 
+/// The note as far as an Event takes it.
+fn shortened(note: String) -> String {
+    match note.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_NOTE).last() {
+        Some(end) if end < note.len() => format!("{}…", &note[..end]),
+        _ => note,
+    }
+}
+
 /// Writes an Event about the resource. That it cannot be written is only logged: Events are for people.
 pub async fn event(resource: &ObjectReference, type_: EventType, reason: &str, action: &str, note: String, context: &Context) {
-    let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+    let event = Event { type_, reason: reason.to_owned(), note: Some(shortened(note)), action: action.to_owned(), secondary: None };
     if let Err(error) = context.recorder.publish(&event, resource).await {
         tracing::warn!(%error, reason, "an Event could not be written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        let cut = shortened("ä".repeat(LONGEST_NOTE));
+        assert_eq!((cut.chars().count(), cut.ends_with("ä…")), (LONGEST_NOTE / 2 + 1, true));
     }
 }

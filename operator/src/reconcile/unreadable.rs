@@ -28,6 +28,16 @@ pub async fn policy(watched: &Watched, context: &Context) -> Result<DeletionPoli
     })
 }
 
+/// What the status says; of an unreadable resource as far as that can be read.
+pub async fn status(watched: &Watched, context: &Context) -> Result<UserInfoDeploymentStatus, Error> {
+    if let Ok(resource) = &watched.0 {
+        return Ok(resource.status.clone().unwrap_or_default());
+    }
+    let owner = Owner::of(watched.meta());
+    let live = api(&owner, context).get_opt(&owner.name).await?;
+    Ok(live.and_then(|live| serde_json::from_value(live.data["status"].clone()).ok()).unwrap_or_default())
+}
+
 /// Says in the status why the resource cannot be read, unless it stands there. What runs is left as it is.
 pub async fn report(object: &InvalidObject, context: &Context) -> Result<Duration, Error> {
     let owner = Owner::of(&object.metadata);
@@ -48,6 +58,6 @@ pub async fn report(object: &InvalidObject, context: &Context) -> Result<Duratio
     Err(error)
 }
 
-fn api(owner: &Owner, context: &Context) -> Api<DynamicObject> {
+pub(super) fn api(owner: &Owner, context: &Context) -> Api<DynamicObject> {
     Api::namespaced_with(context.client.clone(), &owner.namespace, &ApiResource::erase::<UserInfoDeployment>(&()))
 }

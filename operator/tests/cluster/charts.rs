@@ -8,9 +8,8 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use user_info_operator::helm::Helm;
 use user_info_operator::kind::Kind;
-use user_info_operator::roles::Roles;
 
-use crate::harness::{Operator, Place, ROLES, helm, kubeconfig, within};
+use crate::harness::{Operator, Place, helm, kubeconfig, within};
 use crate::releases::{INSTALLED, deployed, newest, redis};
 
 /// A chart repository with one chart that asks for a name and a password. Returns its URL.
@@ -36,7 +35,7 @@ pub(crate) async fn repository(folder: &std::path::Path, chart: &std::path::Path
 
 /// Starts an operator that takes charts from elsewhere.
 pub(crate) fn foreign(place: &Place) -> Operator {
-    place.operator_as(place.client.clone(), Roles::Cluster(ROLES.to_owned()), Helm { foreign: true, ..helm() })
+    place.operator_of(place.client.clone(), Helm { foreign: true, ..helm() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, eventually, kubeconfig};
+use crate::harness::{Place, eventually, helm, kubeconfig};
+use crate::ownership::make;
 use crate::releases::{deployed, up};
 use user_info_operator::kind::Kind;
 
@@ -57,4 +58,17 @@ async fn releases_that_would_change_are_told_before_they_do() {
         assert!(after.iter().any(|found| found == line), "{line} is not in {after:?}");
     }
     operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn objects_of_others_that_stand_in_the_way_are_told_before() {
+    let place = Place::new().await;
+    make(&place, Kind::ConfigMap, "demo-user-info", json!({})).await;
+    let disabled = json!({"mode": "Disabled"});
+    let spec = json!({"addons": {"consul": disabled, "prometheus": disabled, "grafana": disabled}});
+    let lines = diff(&place, &spec);
+    let told = |line: &String| line.starts_with("would not be carried out: someone else's: ConfigMap demo-user-info");
+    assert!(lines.iter().any(told), "{lines:?}");
+    assert!(lines.contains(&"would create Service demo-user-info".to_owned()), "{lines:?}");
 }

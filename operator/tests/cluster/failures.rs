@@ -79,7 +79,7 @@ async fn what_the_spec_cannot_have_in_a_cluster_stalls_until_it_is_changed() {
 }
 
 /// Replaces part of what etcd stores of a resource, behind the API server's back: as if another version's definition had let it through.
-async fn tamper(place: &Place, name: &str, part: &str, replacement: &str) {
+pub(crate) async fn tamper(place: &Place, name: &str, part: &str, replacement: &str) {
     let key = ByteString(format!("/registry/userinfo.bbs.dev/userinfodeployments/{}/{name}", place.namespace).into_bytes());
     let found = etcd("range", json!({"key": key})).await;
     let ByteString(value) = serde_json::from_value(found["kvs"][0]["value"].clone()).expect("stored");

@@ -88,10 +88,15 @@ impl Place {
 
     /// Starts an operator that speaks to the API server through `client`.
     pub(crate) fn operator_with(&self, client: Client) -> Operator {
-        self.operator_as(client, Roles::Cluster(ROLES.to_owned()), helm())
+        self.operator_of(client, helm())
     }
 
-    /// The same, with roles and Helm of its own.
+    /// Starts an operator that speaks to the API server through `client`, and calls this Helm.
+    pub(crate) fn operator_of(&self, client: Client, helm: Helm) -> Operator {
+        self.operator_as(client, Roles::Cluster(ROLES.to_owned()), helm)
+    }
+
+    /// The same, with roles of its own.
     pub(crate) fn operator_as(&self, client: Client, roles: Roles, helm: Helm) -> Operator {
         let (stop, stopped) = oneshot::channel();
         let metrics = Arc::new(Metrics::new().expect("metrics"));
@@ -178,6 +183,12 @@ impl Place {
 }
 
 impl Operator {
+    /// The value of a metric, named as it stands in the text; none if it is not there.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        let text = String::from_utf8(self.metrics.text().expect("text")).expect("UTF-8");
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
     /// Ends it as SIGTERM does.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());

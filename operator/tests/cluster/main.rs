@@ -13,6 +13,7 @@ mod leadership;
 mod legacy;
 mod many;
 mod migration;
+mod ownership;
 mod process;
 mod registry;
 mod releases;

@@ -135,6 +135,7 @@ async fn a_changed_value_is_one_new_revision_of_that_release_only() {
     deployed(&place, "demo-grafana", 1).await;
     place.apply(spec("65mb")).await.expect("taken");
     deployed(&place, "demo-redis", 2).await;
+    eventually("the end of helm", async || calls(&operator).contains("upgrade").then_some(())).await;
     quiet(&place, &operator, Duration::from_secs(5)).await;
     assert_eq!(newest(&place, "demo-grafana").await.map(|newest| newest.0), Some(1));
     // What lies outside of the release's own part of the spec is no reason either.

@@ -14,6 +14,13 @@ async fn claims(place: &Place) -> Vec<String> {
     claims.list_metadata(&ListParams::default()).await.expect("a list").iter().map(ResourceExt::name_any).collect()
 }
 
+/// The claims that nobody has deleted: one that a pod uses stays for a while when it is.
+pub(crate) async fn undeleted(place: &Place) -> Vec<String> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(place.client.clone(), &place.namespace);
+    let all = claims.list_metadata(&ListParams::default()).await.expect("a list").items;
+    all.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()).map(ResourceExt::name_any).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
 async fn a_volume_that_cannot_be_had_is_told_until_it_is_not_wanted() {

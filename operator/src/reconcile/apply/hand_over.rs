@@ -9,7 +9,7 @@ use crate::names::OPERATOR;
 use crate::reconcile::build::{Child, Plan};
 
 /// Field manager that holds the number until whoever scales the Deployment writes it.
-const HOLDER: &str = "user-info-operator-replicas";
+pub(super) const HOLDER: &str = "user-info-operator-replicas";
 
 /// Before `child`, a Deployment without a number of replicas, is applied: if the operator still owns the number, hands it to another field
 /// manager. Server-side apply removes a field that its last owner no longer names, and the number would fall back to one.
@@ -25,7 +25,7 @@ pub(super) async fn replicas(plan: &Plan, child: &Child, context: &Context) -> R
     let held = json!({
         "apiVersion": child.manifest["apiVersion"],
         "kind": child.manifest["kind"],
-        "metadata": {"name": child.name},
+        "metadata": {"name": child.name, "uid": live.metadata.uid},
         "spec": {"replicas": count},
     });
     api.patch(&child.name, &PatchParams::apply(HOLDER).force(), &Patch::Apply(&held)).await?;

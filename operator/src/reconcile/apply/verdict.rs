@@ -27,7 +27,8 @@ pub(super) fn verdict(child: &Child, seen: Option<&Seen>, remembered: Option<u64
     if seen.terminating {
         return Verdict::Wait;
     }
-    if seen.applied.as_ref() != Some(&child.hash) {
+    // It was created, and the operator was killed before it had applied it.
+    if seen.applied.as_ref() != Some(&child.hash) || seen.unsettled {
         return Verdict::Apply;
     }
     match remembered {

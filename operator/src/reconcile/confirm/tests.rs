@@ -30,3 +30,16 @@ fn pods_are_asked_until_all_have_confirmed_or_it_is_given_up() {
     assert!(!state(3, 2, true).pending());
     assert!(state(0, 0, false).complete());
 }
+
+#[test]
+fn only_pods_of_the_deployment_are_asked_and_woken() {
+    let pod = |kind: &str, name: &str| -> Pod {
+        let owner = json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true}]);
+        serde_json::from_value(json!({"metadata": {"name": "p", "ownerReferences": owner}})).expect("a pod")
+    };
+    assert!(made_by(&pod("ReplicaSet", "demo-user-info-6d4b9"), "demo-user-info"));
+    assert!(!made_by(&pod("ReplicaSet", "other-6d4b9"), "demo-user-info"));
+    assert!(!made_by(&pod("ReplicaSet", "demo-user-info-peers-6d4b9"), "demo-user-info"));
+    assert!(!made_by(&pod("StatefulSet", "demo-user-info-0"), "demo-user-info"));
+    assert!(!made_by(&Pod::default(), "demo-user-info"), "copied labels");
+}

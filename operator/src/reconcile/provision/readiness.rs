@@ -101,7 +101,7 @@ async fn trouble(pods: &[Pod], owner: &Owner, context: &Context) -> Result<Optio
 }
 
 /// Names of the claims that pods use.
-fn claimed(pods: &[Pod]) -> Vec<String> {
+pub(super) fn claimed(pods: &[Pod]) -> Vec<String> {
     let volumes = pods.iter().filter_map(|pod| pod.spec.as_ref()?.volumes.as_ref()).flatten();
     volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone())).collect()
 }

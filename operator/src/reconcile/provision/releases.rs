@@ -40,7 +40,7 @@ pub(super) async fn marks(owner: &Owner, addon: Addon, context: &Context) -> Res
         let list = kind.api(&context.client, &owner.namespace).list_metadata(&ListParams::default().labels(&selector)).await?;
         for object in list {
             let name = object.metadata.name.clone().unwrap_or_default();
-            seen.extend(Seen::of(&object.metadata, HELM).map(|seen| ((kind, name), seen)));
+            seen.extend(Seen::of(&object.metadata, HELM).filter(|seen| seen.belongs_to(owner)).map(|seen| ((kind, name), seen)));
         }
     }
     Ok(drift::marks(&seen, addon))

@@ -25,6 +25,7 @@ pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> Progressed {
         failures: i32::try_from(step.memory.failures).unwrap_or(i32::MAX),
         endpoint: step.wanted.values.get(&step.addon).map(|values| managed::endpoint(step.addon, &step.owner.name, values)),
         message,
+        outside: step.memory.outside.clone(),
         ..of(step.addon, AddonMode::Managed)
     };
     Progressed { addon: step.addon, status, complaint, drifted: Vec::new() }
@@ -67,7 +68,9 @@ pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: O
     }
     let owner = resource.metadata.name.as_deref().unwrap_or_default();
     let complaint = removing.and_then(|memory| memory.complaint.as_ref());
+    let before = resource.status.iter().flat_map(|status| &status.addons).find(|before| before.name == addon.name());
     let status = AddonStatus {
+        outside: removing.and(before).map(|before| before.outside.clone()).unwrap_or_default(),
         endpoint: external(addon, spec),
         release: removing.map(|_| addon.release(owner)),
         phase: removing.map_or(AddonPhase::Ready, |_| AddonPhase::Removing),
@@ -106,5 +109,6 @@ pub(super) fn of(addon: Addon, mode: AddonMode) -> AddonStatus {
         failures: 0,
         endpoint: None,
         message: None,
+        outside: Vec::new(),
     }
 }

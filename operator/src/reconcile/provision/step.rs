@@ -8,20 +8,20 @@ use tokio::time::Instant;
 use user_info_api::crd::{ChartSource, DriftDetection, UserInfoDeployment};
 
 use super::account::{self, Account};
-use super::{Memory, Wanted, legacy, releases};
+use super::{Memory, Wanted, legacy, outside, releases};
 use crate::context::Context;
 use crate::error::Error;
 use crate::helm::addon::Addon;
 use crate::helm::command::{self, Verb};
 use crate::helm::complaint::Complaint;
 use crate::helm::desired::Desired;
-use crate::helm::payload::Payload;
 use crate::helm::plan::{Action, Standing, plan};
 use crate::helm::revision::{Revision, Status};
 use crate::helm::runner::Task;
 use crate::helm::{SLACK, drift};
 use crate::kind::Kind;
 use crate::names::Owner;
+use crate::namespace;
 use crate::reconcile::{pace, report};
 
 /// Least time between two repairs of one release: whoever else writes its objects is not to be fought with.
@@ -50,10 +50,12 @@ impl<'a> Step<'a> {
         self.wanted.desired.get(&self.addon)
     }
 
-    /// Whether the newest revision is what is wanted.
+    /// Whether the newest revision is the resource's, and what is wanted.
     pub(super) fn stands(&self) -> bool {
         let newest = self.history.last();
-        newest.is_some_and(|newest| newest.status == Status::Deployed && newest.digest.as_deref() == Some(self.wanted.digest(self.addon)))
+        newest
+            .filter(|newest| newest.owner.as_ref() == Some(&self.owner.name))
+            .is_some_and(|newest| newest.status == Status::Deployed && newest.digest.as_deref() == Some(self.wanted.digest(self.addon)))
     }
 
     /// Begins what is to be done about the release.
@@ -107,7 +109,8 @@ impl<'a> Step<'a> {
             self.again = pace::sooner(self.again, pause);
             return Ok(());
         }
-        if !self.has_account().await? {
+        // In a namespace that goes Helm could make nothing any more, and what it did not find would be called drift.
+        if namespace::terminating(&self.context.client, &namespace).await? || !self.has_account().await? {
             return Ok(());
         }
         if verb == Verb::Repair {
@@ -149,7 +152,7 @@ impl<'a> Step<'a> {
         let Some(baseline) = baseline.filter(|_| self.resource.spec.drift_detection != DriftDetection::Disabled) else {
             return Ok(Vec::new());
         };
-        let seen = self.context.released.of(&self.owner.namespace, &self.owner.name);
+        let seen = self.context.released.of(self.owner);
         if drift::changed(baseline, &drift::marks(&seen, self.addon)).is_empty() {
             return Ok(Vec::new());
         }
@@ -169,17 +172,20 @@ impl<'a> Step<'a> {
         releases::annotate(self.owner, &newest.secret, &drift::write(&marks), self.context).await
     }
 
-    /// Reads name and version of the chart that the newest revision was made from, once.
+    /// Reads name and version of the chart that the newest revision was made from, and what it has outside of the namespace, once.
     pub(super) async fn read_chart(&mut self) -> Result<(), Error> {
         let Some(newest) = self.history.last() else {
-            self.memory.chart = None;
+            (self.memory.chart, self.memory.outside) = (None, Vec::new());
             return Ok(());
         };
         if self.memory.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
-            let payload = releases::payload(&self.context.client, self.owner, &newest.secret).await?;
-            self.memory.grants = payload.as_ref().is_some_and(Payload::grants);
-            self.memory.chart =
-                payload.map(|payload| (newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
+            let Some(payload) = releases::payload(&self.context.client, self.owner, &newest.secret).await? else {
+                (self.memory.chart, self.memory.grants) = (None, false);
+                return Ok(());
+            };
+            self.memory.grants = payload.grants();
+            self.memory.outside = outside::outside(&self.context.client, &self.owner.namespace, &payload.manifest).await?;
+            self.memory.chart = Some((newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
         }
         Ok(())
     }
@@ -192,7 +198,7 @@ impl<'a> Step<'a> {
         if !due || self.resource.spec.operation.paused {
             return Ok(());
         }
-        let bound = || self.context.children.of(&self.owner.namespace, &self.owner.name).keys().any(|(kind, _)| *kind == Kind::RoleBinding);
+        let bound = || self.context.children.of(self.owner).keys().any(|(kind, _)| *kind == Kind::RoleBinding);
         if !self.wanted.managed.watches_pods || bound() {
             legacy::clear(self.owner, self.context).await?;
             self.memory.cleared = true;
