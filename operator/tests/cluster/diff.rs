@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, eventually, helm, kubeconfig};
+use crate::harness::{Place, eventually, kubeconfig};
 use crate::ownership::make;
 use crate::releases::{deployed, up};
 use user_info_operator::kind::Kind;

@@ -17,7 +17,7 @@ use tower::{BoxError, Layer, Service};
 use user_info_operator::kind::Kind;
 use user_info_operator::names::OPERATOR;
 
-use crate::harness::{Place, charts, config, eventually, helm, stays, within};
+use crate::harness::{Place, charts, config, eventually, helm, kubeconfig, stays, within};
 use crate::releases::{INSTALLED, newest, redis};
 use crate::volumes::undeleted;
 
@@ -274,11 +274,10 @@ async fn what_stands_in_the_place_of_a_releases_object_is_named() {
 #[ignore = "needs a cluster: make test-cluster"]
 async fn the_end_does_not_touch_the_release_of_someone_else_nor_its_volumes() {
     let place = Place::new().await;
-    let helm = helm();
-    let mut command = std::process::Command::new(&helm.program.helm);
+    let mut command = std::process::Command::new(helm().program.helm);
     command.args(["install", "demo-redis"]).arg(charts().join("redis")).arg("--namespace").arg(&place.namespace);
     command.args(["--set", "persistence.enabled=true,instance=demo"]);
-    assert!(command.args(&helm.program.cluster).output().expect("helm").status.success());
+    assert!(command.arg("--kubeconfig").arg(kubeconfig()).output().expect("helm").status.success());
     within(INSTALLED, "a claim", async || (undeleted(&place).await == ["data-demo-redis-0"]).then_some(())).await;
     let operator = place.operator();
     place.apply(redis(&json!({}))).await.expect("taken");

@@ -87,36 +87,32 @@ where
 
     fn call(&mut self, call: Call<Arriving<M>>) -> Self::Future {
         let (call, message) = call.take_message();
-        match message {
-            Arriving::Here(Ok(message)) => ResponseFuture::Calling { future: self.inner.call(call.with_message(message)) },
-            Arriving::Here(Err(error)) => ResponseFuture::Failed { error: Some(error) },
-            Arriving::Coming(coming) => ResponseFuture::Waiting { waiting: Some((self.inner.clone(), call)), coming },
-        }
+        let state = match message {
+            Arriving::Here(Ok(message)) => State::Reply { future: self.inner.call(call.with_message(message)) },
+            Arriving::Here(Err(error)) => State::Failed { error: Some(error) },
+            Arriving::Coming(coming) => State::Message { waiting: Some((self.inner.clone(), call)), coming },
+        };
+        ResponseFuture { state }
     }
 }
 
 pin_project! {
     /// Future of [`Receive`].
+    pub struct ResponseFuture<S, F, M> {
+        #[pin]
+        state: State<S, F, M>,
+    }
+}
+
+pin_project! {
+    // What is waited for.
     #[project = Projected]
-    pub enum ResponseFuture<S, F, M> {
-        /// For the message.
-        Waiting {
-            /// The call, and what is called then.
-            waiting: Option<(Shared<S>, Call<()>)>,
-            /// Its message.
-            coming: Coming<M>,
-        },
-        /// For the reply.
-        Calling {
-            /// On its way.
-            #[pin]
-            future: F,
-        },
-        /// The message was not there.
-        Failed {
-            /// Why.
-            error: Option<Error>,
-        },
+    enum State<S, F, M> {
+        // The message; and what is called with it.
+        Message { waiting: Option<(Shared<S>, Call<()>)>, coming: Coming<M> },
+        Reply { #[pin] future: F },
+        // Nothing: the message was not there.
+        Failed { error: Option<Error> },
     }
 }
 
@@ -126,12 +122,13 @@ where
 {
     type Output = Result<S::Response, Error>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
         loop {
-            let future = match self.as_mut().project() {
-                Projected::Calling { future } => return future.poll(cx),
+            let future = match state.as_mut().project() {
+                Projected::Reply { future } => return future.poll(cx),
                 Projected::Failed { error } => return Poll::Ready(Err(error.take().unwrap_or(Error::UNKNOWN))),
-                Projected::Waiting { waiting, coming } => {
+                Projected::Message { waiting, coming } => {
                     let message = ready!(coming.as_mut().poll(cx))?;
                     let Some((inner, mut call)) = waiting.take() else { return Poll::Ready(Err(Error::UNKNOWN)) };
                     // The layers inside decide by when they see the call; how long it has taken is known outside.
@@ -139,7 +136,7 @@ where
                     inner.call(call.with_message(message))
                 }
             };
-            self.set(Self::Calling { future });
+            state.set(State::Reply { future });
         }
     }
 }
@@ -154,7 +151,7 @@ mod tests {
     use super::*;
     use crate::Kind;
 
-    fn echo() -> Receive<impl Service<Call<u32>, Response = (u32, Instant), Error = Error>> {
+    fn echo() -> Receive<impl Service<Call<u32>, Response = (u32, Instant), Error = Error, Future: Send>> {
         ReceiveLayer.layer(tower::service_fn(async |call: Call<u32>| Ok((call.message, call.received))))
     }
 
