@@ -24,8 +24,10 @@ pub fn is_ours(metadata: &Metadata<'_>) -> bool {
     OURS.iter().any(|name| metadata.target().starts_with(name))
 }
 
-/// Lets our own lines pass, and of each dependency's a bounded number: 20 at once and 5 a second, and of lines at DEBUG and TRACE 1000 at
-/// once and 200 a second. What is left out is counted, and told by a line each second.
+/// Lets our own lines pass, and of each dependency's a bounded number.
+///
+/// These are 20 at once and 5 a second, and of lines at DEBUG and TRACE 1000 at once and 200 a second. What is left out is counted, and told by
+/// a line each second.
 #[derive(Debug, Clone)]
 pub struct LogQuota {
     shared: Arc<Shared>,

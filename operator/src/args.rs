@@ -35,7 +35,7 @@ pub struct Args {
 pub enum Command {
     /// Reconciles every UserInfoDeployment until it is stopped
     #[command(after_long_help = RUN_HELP)]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Prints the custom resource definition as YAML
     Crd,
     /// Runs a program that ends with the process that started it

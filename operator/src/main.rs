@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Crd => crd::print(&mut std::io::stdout().lock()),
         Command::Check(args) => check::run(&args, &mut std::io::stdin(), &mut std::io::stdout().lock()),
         Command::Run(args) => match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-            Ok(runtime) => runtime.block_on(run::run(args)),
+            Ok(runtime) => runtime.block_on(run::run(*args)),
             Err(error) => {
                 eprintln!("user-info-operator: {error}");
                 ExitCode::FAILURE

@@ -101,8 +101,11 @@ pub fn flush(limit: Duration) {
 /// Counts the log lines that nobody took, and those of dependencies that were left out.
 #[derive(Debug)]
 pub struct LogMetrics {
-    counters: [(Desc, Opts, fn() -> u64); 2],
+    counters: [LogCounter; 2],
 }
+
+/// A counter whose value stands elsewhere.
+type LogCounter = (Desc, Opts, fn() -> u64);
 
 impl LogMetrics {
     /// Registers the metrics, their names beginning with `prefix`.

@@ -93,16 +93,31 @@ pub struct Server {
     pub max_concurrent_streams: u32,
     /// Calls in flight in the whole process, over all connections, 1 to 1000000; more are answered 503 OVERLOADED. Counted are also those whose
     /// message is still missing or whose answer the caller has not taken yet. Streams of health and reflection may be a quarter of it.
-    pub max_in_flight: u32,
+    /// Default: 32768.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
     /// What calls in flight may hold in the whole process of what their callers sent, in bytes, 4194304 (one message of the greatest length) to
-    /// 1099511627776; calls that need more are answered 503 OVERLOADED. The first 3 KiB of a call are not counted.
-    pub max_buffered_bytes: u64,
+    /// 1099511627776; calls that need more are answered 503 OVERLOADED. The first 3 KiB of a call are not counted. Default: 67108864.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_buffered_bytes: Option<u64>,
     /// Open connections of each listener, 1 to 1000000, and no more than the limit of open files allows; more are closed at once.
     pub max_connections: u32,
     /// On stop: how long to serve on after leaving the registry, so that callers notice.
     pub drain_delay: Duration,
     /// On stop: how long calls in flight may take after that.
     pub shutdown_timeout: Duration,
+}
+
+impl Server {
+    /// Calls in flight in the whole process, as configured or by default.
+    pub fn in_flight(&self) -> u32 {
+        self.max_in_flight.unwrap_or(32_768)
+    }
+
+    /// What calls in flight may hold in the whole process, in bytes, as configured or by default.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.max_buffered_bytes.unwrap_or(64 << 20)
+    }
 }
 
 impl Default for Server {
@@ -115,8 +130,8 @@ impl Default for Server {
             timeout: Duration::from_secs(1),
             workers: 0,
             max_concurrent_streams: 1024,
-            max_in_flight: 32_768,
-            max_buffered_bytes: 64 << 20,
+            max_in_flight: None,
+            max_buffered_bytes: None,
             max_connections: 10_000,
             drain_delay: Duration::from_secs(2),
             shutdown_timeout: Duration::from_secs(10),
@@ -140,8 +155,8 @@ impl Check for Server {
         v.range("timeout", self.timeout, Duration::from_millis(1), Duration::from_secs(3600));
         v.range("workers", self.workers, 0, 256);
         v.range("maxConcurrentStreams", self.max_concurrent_streams, 1, 65_536);
-        v.range("maxInFlight", self.max_in_flight, 1, 1_000_000);
-        v.range("maxBufferedBytes", self.max_buffered_bytes, 4 << 20, 1 << 40);
+        v.range("maxInFlight", self.in_flight(), 1, 1_000_000);
+        v.range("maxBufferedBytes", self.buffered_bytes(), 4 << 20, 1 << 40);
         v.range("maxConnections", self.max_connections, 1, 1_000_000);
         v.range("drainDelay", self.drain_delay, Duration::default(), Duration::from_secs(600));
         v.range("shutdownTimeout", self.shutdown_timeout, Duration::default(), Duration::from_secs(600));

@@ -47,13 +47,16 @@ pub struct Server {
     /// Single-threaded workers, 0 to 256; 0 is one for each CPU of the container's or machine's limit.
     #[schemars(range(max = 256))]
     pub workers: u16,
-    /// Calls in flight in one instance, over all connections, 1 to 1000000; more are answered 503 OVERLOADED.
+    /// Calls in flight in one instance, over all connections, 1 to 1000000; more are answered 503 OVERLOADED. Default: 32768.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
-    pub max_in_flight: u32,
+    pub max_in_flight: Option<u32>,
     /// What calls in flight may hold in one instance of what their callers sent, in bytes, 4194304 to 1099511627776; calls that need more are
     /// answered 503 OVERLOADED. docs/guarantees.md derives from this, `maxInFlight` and `maxConnections` what an instance takes at most.
+    /// Default: 67108864.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 4_194_304_u64, max = 1_099_511_627_776_u64))]
-    pub max_buffered_bytes: u64,
+    pub max_buffered_bytes: Option<u64>,
     /// Open connections of each listener of one instance, 1 to 1000000; more are closed at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: u32,

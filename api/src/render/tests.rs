@@ -68,8 +68,6 @@ fn a_laptop_runs_the_defaults_on_stand_ins() {
       timeout: 1s
       workers: 0
       maxConcurrentStreams: 1024
-      maxInFlight: 32768
-      maxBufferedBytes: 67108864
       maxConnections: 10000
       drainDelay: 2s
       shutdownTimeout: 10s

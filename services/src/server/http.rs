@@ -24,8 +24,9 @@ use crate::{Call, Error, Kind};
 /// What the path of `GetUserInfo` begins with.
 const USER_INFO: &str = "/user_info/";
 
-/// The route of `GetUserInfo` before `stack`, which has to be always ready, as long as there is room in `room`; the document that describes
-/// it; and `beside` them other routes. No route reads the body of a request.
+/// The route of `GetUserInfo`, the document that describes it, and `beside` them other routes.
+///
+/// Calls go to `stack`, which has to be always ready, as long as there is room in `room`. No route reads the body of a request.
 pub fn router<S>(stack: S, room: Room, beside: Router) -> Router
 where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,

@@ -43,8 +43,8 @@ pub struct Held {
 impl Room {
     /// The room that `server` allows.
     pub fn new(server: &Server) -> Self {
-        let calls = server.max_in_flight as usize;
-        Self::of(calls, calls.div_ceil(PART_FOR_STREAMS), usize::try_from(server.max_buffered_bytes).unwrap_or(usize::MAX))
+        let calls = server.in_flight() as usize;
+        Self::of(calls, calls.div_ceil(PART_FOR_STREAMS), usize::try_from(server.buffered_bytes()).unwrap_or(usize::MAX))
     }
 
     /// More room than anybody takes.

@@ -112,7 +112,7 @@ impl Keeper {
                         wait = BACKOFF[0];
                     }
                     // One that was not is forgiven once: the reply that would show it healthy may have been on its way.
-                    let at_once = up.is_some() && !(self.futile && !healthy) && !refused(&ended);
+                    let at_once = up.is_some() && (healthy || !self.futile) && !refused(&ended);
                     self.futile = !healthy;
                     let why = broken(ended);
                     if at_once {

@@ -71,7 +71,7 @@ async fn a_slash_too_many_is_redirected() {
 
 #[tokio::test]
 async fn without_room_calls_are_refused_and_so_are_answers_that_nobody_takes() {
-    let room = Room::new(&user_info_api::config::Server { max_in_flight: 1, ..Default::default() });
+    let room = Room::new(&user_info_api::config::Server { max_in_flight: Some(1), ..Default::default() });
     let stack = ReceiveLayer.layer(tower::service_fn(async |_: Call<GetUserInfoRequest>| Ok::<_, Error>(GetUserInfoReply::default())));
     let routes = bounded(router(stack, room.clone(), Router::new()), room);
     let ask = async |path: &str| {

@@ -30,7 +30,7 @@ proptest! {
 }
 
 fn room(bytes: u64) -> Room {
-    Room::new(&Server { max_buffered_bytes: bytes, ..Server::default() })
+    Room::new(&Server { max_buffered_bytes: Some(bytes), ..Server::default() })
 }
 
 #[tokio::test]
