@@ -60,7 +60,7 @@ fn free_object(_: &mut SchemaGenerator) -> Schema {
 ])))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Chart {
-    /// Kind of place.
+    /// Kind of place. Those elsewhere are off unless the operator was installed with `charts.foreign` set to true.
     pub source: ChartSource,
     /// Address of the repository, or of the OCI chart.
     #[serde(skip_serializing_if = "Option::is_none")]
