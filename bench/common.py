@@ -2,9 +2,7 @@
 import contextlib, json, os, pathlib, shutil, socket, statistics, struct, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# How the programs are built; `counted` is what bench/instructions.json is about.
-PROFILE = os.environ.get("BENCH_PROFILE", "release")
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / PROFILE
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 CALL = "/api.user_info.UserInfo/GetUserInfo"
 SERVER, LOAD = "0", "1"
 # Calls in flight on one connection of gRPC; HTTP/1.1 has one.
