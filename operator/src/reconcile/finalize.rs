@@ -34,7 +34,7 @@ pub async fn hold(meta: &ObjectMeta, context: &Context) -> Result<(), Error> {
     if held.clone().any(|finalizer| finalizer == FINALIZER) {
         return Ok(());
     }
-    finalizers(meta, held.map(String::as_str).chain([FINALIZER]).collect(), context).await
+    finalizers(meta, held.map(String::as_str).chain([FINALIZER]).collect(), context).await.map(drop)
 }
 
 /// How far the end of a resource is.
@@ -74,8 +74,9 @@ pub async fn finish(watched: &Watched, policy: DeletionPolicy, record: &mut Reco
     let others = meta.finalizers.iter().flatten().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
     let _turn = context.accounts.lock().await;
     account::remove_unless_needed(&owner.namespace, &owner.name, context).await?;
-    finalizers(meta, others, context).await?;
-    if let Some(leaves) = leaves {
+    let took = finalizers(meta, others, context).await?;
+    // Where another reconcile came first, as with a cache that lags behind, that one counted.
+    if let Some(leaves) = leaves.filter(|_| took) {
         leave::count(&leaves, context);
     }
     Ok(None)
@@ -130,16 +131,16 @@ fn titles(children: &BTreeMap<(Kind, String), Seen>) -> Vec<String> {
     children.keys().map(|(kind, name)| format!("{} {name}", kind.name())).collect()
 }
 
-/// Sets the list of finalizers, unless the resource has changed since it was read.
-async fn finalizers(meta: &ObjectMeta, list: Vec<&str>, context: &Context) -> Result<(), Error> {
+/// Sets the list of finalizers, unless the resource has changed since it was read. Returns whether the resource was still there.
+async fn finalizers(meta: &ObjectMeta, list: Vec<&str>, context: &Context) -> Result<bool, Error> {
     let owner = Owner::of(meta);
     let api: Api<UserInfoDeployment> = Api::namespaced(context.client.clone(), &owner.namespace);
     let patch = json!({"metadata": {"finalizers": list, "resourceVersion": meta.resource_version, "uid": meta.uid}});
     match api.patch_metadata(&owner.name, &parameters(), &Patch::Merge(&patch)).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
         Ok(_) => {
             context.metrics.writes.with_label_values(&["UserInfoDeployment", "patch"]).inc();
-            Ok(())
+            Ok(true)
         }
         Err(error) => Err(error.into()),
     }

@@ -58,21 +58,19 @@ pub(super) async fn leaves(watched: &Watched, policy: DeletionPolicy, owner: &Ow
     Ok(Some(Leaves { cause: Cause::Abandoned, what }))
 }
 
-/// Says what stays.
+/// Says in an Event what stays, while there is a resource to say it of.
 pub(super) async fn tell(watched: &Watched, leaves: &Leaves, context: &Context) {
-    if leaves.what.is_empty() {
-        return;
-    }
-    let left = leaves.what.join(", ");
-    tracing::warn!(cause = leaves.cause.name(), left, "the resource is let go, and this stays");
     // A namespace that is being deleted takes no Events.
-    if leaves.cause == Cause::Abandoned {
-        let note = format!("let go, and these stay: {left}");
+    if leaves.cause == Cause::Abandoned && !leaves.what.is_empty() {
+        let note = format!("let go, and these stay: {}", leaves.what.join(", "));
         report::event(&watched.object_ref(&()), EventType::Warning, "Leftovers", "Finalize", note, context).await;
     }
 }
 
-/// Counts what stays.
+/// Counts and logs what stays.
 pub(super) fn count(leaves: &Leaves, context: &Context) {
+    if !leaves.what.is_empty() {
+        tracing::warn!(cause = leaves.cause.name(), left = leaves.what.join(", "), "the resource is let go, and this stays");
+    }
     context.metrics.leftovers.with_label_values(&[leaves.cause.name()]).inc_by(leaves.what.len() as u64);
 }

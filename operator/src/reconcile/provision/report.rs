@@ -25,10 +25,17 @@ pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> Progressed {
         failures: i32::try_from(step.memory.failures).unwrap_or(i32::MAX),
         endpoint: step.wanted.values.get(&step.addon).map(|values| managed::endpoint(step.addon, &step.owner.name, values)),
         message,
-        outside: step.memory.outside.clone(),
+        // Where Helm's record is gone, as in a namespace that is being deleted, what it told of still stands.
+        outside: if newest.is_some() { step.memory.outside.clone() } else { outside_before(step.resource, step.addon) },
         ..of(step.addon, AddonMode::Managed)
     };
     Progressed { addon: step.addon, status, complaint, drifted: Vec::new() }
+}
+
+/// What the status says that the addon has outside of the namespace.
+fn outside_before(resource: &UserInfoDeployment, addon: Addon) -> Vec<String> {
+    let addons = resource.status.iter().flat_map(|status| &status.addons);
+    addons.filter(|before| before.name == addon.name()).flat_map(|before| before.outside.clone()).collect()
 }
 
 fn trouble(observed: &Observed) -> Option<Complaint> {
@@ -68,9 +75,8 @@ pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: O
     }
     let owner = resource.metadata.name.as_deref().unwrap_or_default();
     let complaint = removing.and_then(|memory| memory.complaint.as_ref());
-    let before = resource.status.iter().flat_map(|status| &status.addons).find(|before| before.name == addon.name());
     let status = AddonStatus {
-        outside: removing.and(before).map(|before| before.outside.clone()).unwrap_or_default(),
+        outside: removing.map(|_| outside_before(resource, addon)).unwrap_or_default(),
         endpoint: external(addon, spec),
         release: removing.map(|_| addon.release(owner)),
         phase: removing.map_or(AddonPhase::Ready, |_| AddonPhase::Removing),
