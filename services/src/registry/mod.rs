@@ -13,7 +13,6 @@ pub mod host;
 mod instance;
 mod metrics;
 mod registrar;
-pub mod types;
 mod watcher;
 
 pub use client::{Agent, CallError, SetupError};

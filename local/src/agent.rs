@@ -1,15 +1,14 @@
 //! A registry agent inside this process, which speaks the part of Consul 1.13's HTTP API that services, Go-Kratos clients and Prometheus use.
 //!
-//! [`State`] is the registry itself: plain data, told the time. Around it stand the HTTP routes, the waiting of blocking queries, and one
+//! [`Catalog`] is the registry itself: plain data, told the time. Around it stand the HTTP routes, the waiting of blocking queries, and one
 //! task that runs what is due. Nothing is stored: an agent that is started again is empty until the services register again, which they
 //! do with their next heartbeat. ACL tokens are not looked at; bind it to 127.0.0.1.
 
 mod blocking;
-mod http;
+mod catalog;
 mod probe;
 mod rejection;
-mod state;
-mod wire;
+mod routes;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,9 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::sleep;
 
-pub use rejection::Rejection;
-pub use state::{Probe, RegisteredCheck, RegisteredService, State};
-pub use wire::{CheckDefinition, CheckStatus, GoDuration, Registration, TaggedAddress, Weights};
+use self::catalog::Catalog;
 
 /// Blocking queries that may wait at a time.
 const MAX_WAITING: usize = 1024;
@@ -31,11 +28,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// A registry agent. Clones share the registry.
 #[derive(Debug, Clone)]
-pub struct Agent(Arc<Shared>);
+pub struct Agent(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Inner {
+    catalog: Mutex<Catalog>,
     /// The registry's index, for blocking queries.
     changed: watch::Sender<u64>,
     /// Set once, when waiting must end.
@@ -50,10 +47,10 @@ impl Default for Agent {
     /// that do not expect it to fall (Go-Kratos) then notice new answers.
     fn default() -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_secs());
-        let state = State::new(seconds);
-        Self(Arc::new(Shared {
-            changed: watch::Sender::new(state.index()),
-            state: Mutex::new(state),
+        let catalog = Catalog::new(seconds);
+        Self(Arc::new(Inner {
+            changed: watch::Sender::new(catalog.index()),
+            catalog: Mutex::new(catalog),
             closing: watch::Sender::new(false),
             timers: Notify::new(),
             waiting: Semaphore::new(MAX_WAITING),
@@ -62,11 +59,6 @@ impl Default for Agent {
 }
 
 impl Agent {
-    /// The services registered now, ordered by id.
-    pub fn services(&self) -> Vec<RegisteredService> {
-        self.with(|state| state.services())
-    }
-
     /// Answers requests on `listener` and runs checks until `shutdown`; then ends blocking queries and returns within a second.
     ///
     /// # Errors
@@ -78,7 +70,7 @@ impl Agent {
             }
         });
         let closing = self.clone();
-        let server = axum::serve(listener, http::router(self.clone())).with_graceful_shutdown(async move {
+        let server = axum::serve(listener, routes::router(self.clone())).with_graceful_shutdown(async move {
             shutdown.await;
             closing.0.closing.send_replace(true);
         });
@@ -96,12 +88,12 @@ impl Agent {
     }
 
     /// Reads or changes the registry; wakes whoever waits for a change.
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut Catalog) -> T) -> T {
         // the registry is whole between statements, so a panic elsewhere leaves it usable
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = f(&mut state);
-        let index = state.index();
-        drop(state);
+        let mut catalog = self.0.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = f(&mut catalog);
+        let index = catalog.index();
+        drop(catalog);
         self.0.changed.send_if_modified(|known| {
             let changed = *known < index;
             *known = (*known).max(index);
@@ -109,12 +101,4 @@ impl Agent {
         });
         result
     }
-}
-
-/// Runs an agent with an empty registry on `listener` until `shutdown`.
-///
-/// # Errors
-/// If `listener` fails.
-pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-    Agent::default().run(listener, shutdown).await
 }

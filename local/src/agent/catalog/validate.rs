@@ -1,7 +1,8 @@
 //! What a registration must be, and what it is completed with; messages are Consul's where it has one.
 
+use user_info_consul::{CheckDefinition, CheckStatus, Registration};
+
 use crate::agent::rejection::Rejection;
-use crate::agent::wire::{CheckDefinition, CheckStatus, Registration};
 
 /// Bytes of an id or name.
 const MAX_NAME: usize = 256;
@@ -45,10 +46,10 @@ fn check(definition: &CheckDefinition) -> Result<(), Rejection> {
     if let Some(kind) = &definition.unsupported {
         return Err(Rejection::invalid(format!("Invalid check: this agent runs TTL and TCP checks, not {kind}")));
     }
-    if !definition.tcp.is_empty() && definition.interval.0.is_zero() {
+    if !definition.tcp.is_empty() && definition.interval.is_zero() {
         return Err(Rejection::invalid("Invalid check: Interval must be > 0 for Script, HTTP, H2PING, TCP or UDP checks"));
     }
-    if definition.tcp.is_empty() && definition.ttl.0.is_zero() {
+    if definition.tcp.is_empty() && definition.ttl.is_zero() {
         return Err(Rejection::invalid("Invalid check: TTL must be > 0 for TTL checks"));
     }
     if !definition.status.is_empty() && CheckStatus::parse(&definition.status).is_none() {

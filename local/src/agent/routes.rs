@@ -1,7 +1,7 @@
 //! The routes, thin around the registry.
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, put};
@@ -9,12 +9,12 @@ use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
+use super::Agent;
 use super::blocking::Wait;
+use super::catalog::{Catalog, DATACENTER, NODE};
 use super::rejection::Rejection;
-use super::state::{DATACENTER, NODE};
-use super::wire::{CheckStatus, CheckUpdate, Registration};
-use super::{Agent, State};
 
 /// Bytes of a request's body.
 const MAX_BODY: usize = 64 << 10;
@@ -29,36 +29,34 @@ pub(super) fn router(agent: Agent) -> Router {
         .route("/v1/agent/service/register", put(register))
         .route("/v1/agent/service/deregister/{*id}", put(deregister))
         .route("/v1/agent/service/{*id}", get(agent_service))
-        .route("/v1/agent/services", get(async |Shared(agent): Shared<Agent>| Json(agent.with(|state| state.agent_services()))))
-        .route("/v1/agent/checks", get(async |Shared(agent): Shared<Agent>| Json(agent.with(|state| state.agent_checks()))))
+        .route("/v1/agent/services", get(async |State(agent): State<Agent>| Json(agent.with(|catalog| catalog.agent_services()))))
+        .route("/v1/agent/checks", get(async |State(agent): State<Agent>| Json(agent.with(|catalog| catalog.agent_checks()))))
         .route("/v1/agent/check/update/{*id}", put(update))
         .route("/v1/agent/check/pass/{*id}", beat(CheckStatus::Passing))
-        .route("/v1/agent/check/warn/{*id}", beat(CheckStatus::Warning))
         .route("/v1/agent/check/fail/{*id}", beat(CheckStatus::Critical))
         .route("/v1/agent/self", get(async || Json(this_agent())))
         .route("/v1/health/service/{*name}", get(health))
-        .route("/v1/catalog/services", get(catalog))
+        .route("/v1/catalog/services", get(names))
         .route("/v1/status/leader", get(async || Json(LEADER)))
-        .route("/v1/status/peers", get(async || Json([LEADER])))
         .fallback(async || (StatusCode::NOT_FOUND, "Invalid URL path: not a recognized HTTP API endpoint\n"))
         .method_not_allowed_fallback(async |method: Method| (StatusCode::METHOD_NOT_ALLOWED, format!("method {method} not allowed")))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(agent)
 }
 
-async fn register(Shared(agent): Shared<Agent>, Query(query): Parameters, body: Bytes) -> Result<(), Rejection> {
+async fn register(State(agent): State<Agent>, Query(query): Parameters, body: Bytes) -> Result<(), Rejection> {
     let registration: Registration = decode(&body)?;
     let replace_checks = flag(&query, "replace-existing-checks")?;
-    agent.with(|state| state.register(registration, replace_checks, Instant::now()))?;
+    agent.with(|catalog| catalog.register(registration, replace_checks, Instant::now()))?;
     agent.0.timers.notify_one();
     Ok(())
 }
 
-async fn deregister(Shared(agent): Shared<Agent>, Path(id): Path<String>) -> Result<(), Rejection> {
-    agent.with(|state| state.deregister(&id))
+async fn deregister(State(agent): State<Agent>, Path(id): Path<String>) -> Result<(), Rejection> {
+    agent.with(|catalog| catalog.deregister(&id))
 }
 
-async fn update(Shared(agent): Shared<Agent>, Path(id): Path<String>, body: Bytes) -> Result<(), Rejection> {
+async fn update(State(agent): State<Agent>, Path(id): Path<String>, body: Bytes) -> Result<(), Rejection> {
     let update: CheckUpdate = decode(&body)?;
     let status =
         CheckStatus::parse(&update.status).ok_or_else(|| Rejection::invalid(format!("Invalid check status: '{}'", update.status)))?;
@@ -67,37 +65,37 @@ async fn update(Shared(agent): Shared<Agent>, Path(id): Path<String>, body: Byte
 
 /// The route that sets a TTL check to `status`.
 fn beat(status: CheckStatus) -> MethodRouter<Agent> {
-    put(async move |Shared(agent): Shared<Agent>, Path(id): Path<String>, Query(query): Parameters| {
+    put(async move |State(agent): State<Agent>, Path(id): Path<String>, Query(query): Parameters| {
         heartbeat(&agent, &id, status, value(&query, "note").unwrap_or_default())
     })
 }
 
 fn heartbeat(agent: &Agent, check: &str, status: CheckStatus, output: &str) -> Result<(), Rejection> {
-    agent.with(|state| state.heartbeat(check, status, output, Instant::now()))?;
+    agent.with(|catalog| catalog.heartbeat(check, status, output, Instant::now()))?;
     agent.0.timers.notify_one();
     Ok(())
 }
 
-async fn agent_service(Shared(agent): Shared<Agent>, Path(id): Path<String>) -> Response {
-    match agent.with(|state| state.agent_service(&id)) {
+async fn agent_service(State(agent): State<Agent>, Path(id): Path<String>) -> Response {
+    match agent.with(|catalog| catalog.agent_service(&id)) {
         Some(service) => Json(service).into_response(),
         None => (StatusCode::NOT_FOUND, format!("unknown service ID: {id}")).into_response(),
     }
 }
 
-async fn health(Shared(agent): Shared<Agent>, Path(name): Path<String>, Query(query): Parameters) -> Result<Response, Rejection> {
+async fn health(State(agent): State<Agent>, Path(name): Path<String>, Query(query): Parameters) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
     supported(&query)?;
     let passing = flag(&query, "passing")?;
     let tags: Vec<&str> = query.iter().filter(|(key, _)| key == "tag").map(|(_, tag)| tag.as_str()).collect();
-    let index = |state: &State| state.name_index(&name);
-    Ok(indexed(wait.answer(&agent, index, |state| state.health(&name, passing, &tags)).await?))
+    let index = |catalog: &Catalog| catalog.name_index(&name);
+    Ok(indexed(wait.answer(&agent, index, |catalog| catalog.health(&name, passing, &tags)).await?))
 }
 
-async fn catalog(Shared(agent): Shared<Agent>, Query(query): Parameters) -> Result<Response, Rejection> {
+async fn names(State(agent): State<Agent>, Query(query): Parameters) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
     supported(&query)?;
-    Ok(indexed(wait.answer(&agent, State::catalog_index, State::catalog).await?))
+    Ok(indexed(wait.answer(&agent, Catalog::names_index, Catalog::names).await?))
 }
 
 /// An answer with the headers that Consul's clients read.

@@ -3,48 +3,26 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
+use user_info_consul::{CheckStatus, Registration, TaggedAddress, Weights};
 
-use super::DATACENTER;
-use super::check::{Check, RegisteredCheck};
-use crate::agent::wire::{CheckStatus, Registration, TaggedAddress, Weights};
+use super::check::Check;
 
-/// A service as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredService {
-    /// Id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// Host.
-    pub address: String,
-    /// Port.
-    pub port: u16,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Metadata.
-    pub meta: BTreeMap<String, String>,
-    /// The worst state of its checks.
-    pub status: CheckStatus,
-    /// Its checks.
-    pub checks: Vec<RegisteredCheck>,
-}
-
+/// A service that is registered.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) tags: Vec<String>,
-    address: String,
-    port: u16,
-    tagged_addresses: BTreeMap<String, TaggedAddress>,
-    meta: BTreeMap<String, String>,
-    weights: Weights,
-    enable_tag_override: bool,
+    pub(super) address: String,
+    pub(super) port: u16,
+    pub(super) tagged_addresses: BTreeMap<String, TaggedAddress>,
+    pub(super) meta: BTreeMap<String, String>,
+    pub(super) weights: Weights,
+    pub(super) enable_tag_override: bool,
     pub(super) checks: Vec<Check>,
-    created: u64,
-    modified: u64,
+    pub(super) created: u64,
+    pub(super) modified: u64,
 }
 
 impl Service {
@@ -120,41 +98,6 @@ impl Service {
         (&self.name, &self.tags, &self.address, self.port) == (&other.name, &other.tags, &other.address, other.port)
             && (&self.tagged_addresses, &self.meta) == (&other.tagged_addresses, &other.meta)
             && (self.weights, self.enable_tag_override) == (other.weights, other.enable_tag_override)
-    }
-
-    pub(super) fn view(&self) -> RegisteredService {
-        RegisteredService {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            address: self.address.clone(),
-            port: self.port,
-            tags: self.tags.clone(),
-            meta: self.meta.clone(),
-            status: self.checks.iter().map(|c| c.status).max().unwrap_or(CheckStatus::Passing),
-            checks: self.checks.iter().map(Check::view).collect(),
-        }
-    }
-
-    /// As `GET /v1/agent/services` tells it.
-    pub(super) fn agent_json(&self) -> Value {
-        json!({
-            "ID": self.id, "Service": self.name, "Tags": self.tags, "Meta": self.meta, "Port": self.port, "Address": self.address,
-            "TaggedAddresses": self.tagged_addresses, "Weights": self.weights, "EnableTagOverride": self.enable_tag_override,
-            "Datacenter": DATACENTER,
-        })
-    }
-
-    /// As `GET /v1/health/service/<name>` tells it.
-    pub(super) fn health_json(&self) -> Value {
-        json!({
-            "ID": self.id, "Service": self.name, "Tags": self.tags, "Meta": self.meta, "Port": self.port, "Address": self.address,
-            "TaggedAddresses": self.tagged_addresses, "Weights": self.weights, "EnableTagOverride": self.enable_tag_override,
-            "CreateIndex": self.created, "ModifyIndex": self.modified,
-        })
-    }
-
-    pub(super) fn checks_json(&self) -> Value {
-        self.checks.iter().map(|c| c.json(self)).collect()
     }
 }
 

@@ -2,56 +2,45 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
+use user_info_consul::{CheckDefinition, CheckStatus};
 
-use super::service::Service;
-use super::{MIN_DEREGISTER_AFTER, NODE};
 use crate::agent::rejection::Rejection;
-use crate::agent::wire::{CheckDefinition, CheckStatus};
 
 /// Bytes of output that are kept, as in Consul.
 const MAX_OUTPUT: usize = 4096;
 /// How long opening a connection may take if the check does not say, as in Consul.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Least time a service may be critical before it is removed, as in Consul.
+const MIN_DEREGISTER_AFTER: Duration = Duration::from_secs(60);
 
 /// A connection to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
+pub(in crate::agent) struct Probe {
     /// Id of the check.
-    pub check: String,
+    pub(in crate::agent) check: String,
     /// `host:port` to connect to.
-    pub address: String,
+    pub(in crate::agent) address: String,
     /// Longest time it may take.
-    pub timeout: Duration,
+    pub(in crate::agent) timeout: Duration,
     /// Number of the check, so that a late result does not hit one that replaced it.
     pub(super) number: u64,
 }
 
-/// A check as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredCheck {
-    /// Id.
-    pub id: String,
-    /// State.
-    pub status: CheckStatus,
-    /// What came with the state.
-    pub output: String,
-}
-
+/// A check that runs.
 #[derive(Debug, Clone)]
 pub(super) struct Check {
     pub(super) id: String,
-    name: String,
-    notes: String,
+    pub(super) name: String,
+    pub(super) notes: String,
     pub(super) status: CheckStatus,
-    output: String,
+    pub(super) output: String,
     kind: Kind,
     deregister_after: Option<Duration>,
     critical_since: Option<Instant>,
     number: u64,
-    created: u64,
-    modified: u64,
+    pub(super) created: u64,
+    pub(super) modified: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -148,19 +137,8 @@ impl Check {
             && (self.status, &self.output) == (other.status, &other.output)
     }
 
-    pub(super) fn view(&self) -> RegisteredCheck {
-        RegisteredCheck { id: self.id.clone(), status: self.status, output: self.output.clone() }
-    }
-
-    pub(super) fn json(&self, service: &Service) -> Value {
-        json!({
-            "Node": NODE, "CheckID": self.id, "Name": self.name, "Status": self.status, "Notes": self.notes, "Output": self.output,
-            "ServiceID": service.id, "ServiceName": service.name, "ServiceTags": service.tags, "Type": self.kind_name(),
-            "Definition": {}, "CreateIndex": self.created, "ModifyIndex": self.modified,
-        })
-    }
-
-    fn kind_name(&self) -> &'static str {
+    /// The kind as Consul calls it.
+    pub(super) fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Ttl { .. } => "ttl",
             Kind::Tcp { .. } => "tcp",
