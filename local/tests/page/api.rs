@@ -7,7 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use user_info_local::page::Snapshot;
+use user_info_local::view::Snapshot;
 
 use crate::serve::{self, Page};
 

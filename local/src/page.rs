@@ -9,13 +9,11 @@ mod edit;
 mod error;
 mod events;
 mod guard;
-mod samples;
 mod token;
-mod view;
 
 use std::sync::Arc;
 
-use axum::extract::State as Extract;
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -23,13 +21,14 @@ use axum::{Json, Router, middleware};
 use tokio::sync::{mpsc, watch};
 
 pub use edit::{Edit, EditReply};
-pub use samples::Samples;
 pub use token::Token;
-pub use view::{Breaker, BreakerState, ClientSample, InstanceSample, Process, ProcessState, Role, Sample, Snapshot};
+
+use crate::sampler::{Sample, Samples};
+use crate::view::Snapshot;
 
 /// What the page shows and whom it asks.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct AppState {
     /// What runs. The page's event streams end when the sender is gone, so that a graceful shutdown does not wait for open tabs.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// One sample a second, and the last five minutes of them.
@@ -43,7 +42,7 @@ pub struct State {
 }
 
 /// The page and its API, for a listener on loopback at `state.port`.
-pub fn router(state: State) -> Router {
+pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/api/state", get(events::state))
         .route("/api/events", get(events::stream))
@@ -58,7 +57,7 @@ pub fn router(state: State) -> Router {
 }
 
 /// The running spec as a file that `user-info-local` and `kubectl apply` take.
-async fn yaml(Extract(state): Extract<State>) -> impl IntoResponse {
+async fn yaml(State(state): State<AppState>) -> impl IntoResponse {
     let yaml = state.snapshot.borrow().yaml.clone();
     ([(CONTENT_TYPE, "application/yaml; charset=utf-8"), (CACHE_CONTROL, "no-store")], yaml)
 }
@@ -71,7 +70,7 @@ struct Everything {
     samples: Vec<Arc<Sample>>,
 }
 
-impl State {
+impl AppState {
     fn everything(&self, samples: Vec<Arc<Sample>>) -> Json<Everything> {
         Json(Everything { token: self.token.clone(), snapshot: self.snapshot.borrow().clone(), samples })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
-use super::Sample;
+use super::sample::Sample;
 
 /// Keeps the last [`Samples::KEPT`] samples for a fresh tab and hands each new one to all open tabs.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Samples {
     }
 
     /// The samples kept and a receiver of those that follow them.
-    pub(super) fn subscribe(&self) -> (Vec<Arc<Sample>>, broadcast::Receiver<Arc<Sample>>) {
+    pub(crate) fn subscribe(&self) -> (Vec<Arc<Sample>>, broadcast::Receiver<Arc<Sample>>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         (kept.iter().cloned().collect(), self.news.subscribe())
     }

@@ -1,14 +1,14 @@
-//! Turns what the services count into samples for the page.
+//! Turns what the services count into samples.
 
 use std::collections::BTreeMap;
 
 use user_info_api::config::BreakerMode;
 
-use crate::page::{Breaker, BreakerState, ClientSample, InstanceSample};
+use super::sample::{Breaker, BreakerState, ClientSample, InstanceSample};
 
-/// Metrics in Prometheus' text format: by series, as `name{label="value",…}`.
+/// What a service counts, in Prometheus' text exposition format: by series, as `name{label="value",…}`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metrics(BTreeMap<String, Series>);
+pub(super) struct Exposition(BTreeMap<String, Series>);
 
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Series {
@@ -17,9 +17,9 @@ struct Series {
     value: f64,
 }
 
-impl Metrics {
+impl Exposition {
     /// Reads the text format; lines that are none are passed over.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         Self(lines.filter_map(|line| Some((line.rsplit_once(' ')?.0.to_owned(), series(line)?))).collect())
     }
@@ -29,7 +29,7 @@ impl Metrics {
     }
 
     /// The sum of all series of this name.
-    pub fn sum(&self, name: &str) -> f64 {
+    fn sum(&self, name: &str) -> f64 {
         self.named(name).map(|(_, s)| s.value).sum()
     }
 
@@ -74,7 +74,7 @@ fn rates(growth: BTreeMap<String, f64>, seconds: f64) -> BTreeMap<String, f64> {
 }
 
 /// What an instance did in the `seconds` between two looks.
-pub fn instance(name: &str, address: &str, before: &Metrics, now: &Metrics, seconds: f64) -> InstanceSample {
+pub(super) fn instance(name: &str, address: &str, before: &Exposition, now: &Exposition, seconds: f64) -> InstanceSample {
     let codes = rates(now.growth(before, "bbs_user_info_server_requests_throughput", code_and_reason), seconds);
     let bound = |labels: &BTreeMap<String, String>| labels.get("le").cloned().unwrap_or_default();
     let latency = now.growth(before, "bbs_user_info_server_requests_duration_sec_bucket", bound);
@@ -89,7 +89,7 @@ pub fn instance(name: &str, address: &str, before: &Metrics, now: &Metrics, seco
 }
 
 /// What the clients together did in the `seconds` between two looks.
-pub fn clients(looks: &[(Metrics, Metrics)], mode: Option<BreakerMode>, seconds: f64) -> Option<ClientSample> {
+pub(super) fn clients(looks: &[(Exposition, Exposition)], mode: Option<BreakerMode>, seconds: f64) -> Option<ClientSample> {
     if looks.is_empty() {
         return None;
     }
@@ -149,8 +149,8 @@ fn quantile(buckets: &BTreeMap<String, f64>, q: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn look(ok: u32, limited: u32) -> Metrics {
-        Metrics::parse(&format!(
+    fn look(ok: u32, limited: u32) -> Exposition {
+        Exposition::parse(&format!(
             "# HELP x y\nbbs_user_info_server_requests_throughput{{code=\"0\",kind=\"grpc\",operation=\"/a\",reason=\"\"}} {ok}\n\
              bbs_user_info_server_requests_throughput{{code=\"429\",kind=\"grpc\",operation=\"/a\",reason=\"RATELIMIT\"}} {limited}\n\
              bbs_user_info_server_requests_duration_sec_bucket{{kind=\"grpc\",operation=\"/a\",le=\"0.01\"}} {ok}\n\
