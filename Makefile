@@ -1,7 +1,7 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
+.PHONY: help demo setup bench bench-check fmt fmt-check lint lint-scripts lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
@@ -36,6 +36,10 @@ lint: fmt-check ## format, clippy and rustdoc, warnings are errors
 
 lint-scripts: ## shellcheck on the shell scripts
 	shellcheck $(SCRIPTS)
+
+lint-rings: ## fails if modules of a crate import each other in a ring
+	hack/rings --self-test
+	hack/rings
 
 lint-charts: ## the charts' templates, rules and dashboards by Helm and promtool, and by the API server if a cluster is up
 	hack/charts/lint
