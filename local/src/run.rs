@@ -26,7 +26,7 @@ use crate::ports::Ports;
 use crate::sampler::{Sampler, Samples};
 use crate::spec::RunningSpec;
 use crate::store;
-use crate::supervisor::{Event, Place, Supervisor, USER_CLIENT, USER_INFO};
+use crate::supervisor::{Environment, Event, Supervisor, USER_CLIENT, USER_INFO};
 use crate::terminal::Terminal;
 
 /// First port to try for the registry.
@@ -51,21 +51,21 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     let registry = ports.listen(REGISTRY).map_err(RunError::system("a port for the registry"))?;
     let page = ports.listen(args.page_port).map_err(RunError::system("a port for the page"))?;
     let (registry_address, page_address) = (address(&registry)?, address(&page)?);
-    let place = Place {
+    let environment = Environment {
         registry: registry_address,
         secrets: args.secrets.clone(),
         client_args: if args.output == Output::Json { vec!["--output".to_owned(), "json".to_owned()] } else { Vec::new() },
         programs,
         dir,
     };
-    store::prepare(&place).await?;
+    store::prepare(&environment).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
     terminal.say("start", &format!("{name}: starting {}", parts(&spec.resource().spec)));
     let (end, ended) = watch::channel(false);
     let agent = tokio::spawn(Agent::default().run(listener(registry)?, until(ended.clone())));
     let http = Http::default();
-    let (supervisor, events) = Supervisor::new(place, ports, http.clone());
+    let (supervisor, events) = Supervisor::new(environment, ports, http.clone());
     let system = System::start(spec, supervisor, registry_address, page_address, terminal, args.verbose)?;
     let samples = Arc::new(Samples::new());
     let sampler = tokio::spawn(Sampler::new(http, system.targets()).run(Arc::clone(&samples)));

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 pub use allocation::NoPort;
 pub use event::{Event, Line};
-pub use launch::{Place, USER_CLIENT, USER_INFO};
+pub use launch::{Environment, USER_CLIENT, USER_INFO};
 pub use process::{Process, ProcessState, Role};
 
 use self::allocation::Allocation;
@@ -29,7 +29,7 @@ use crate::spec::RunningSpec;
 /// The running processes.
 #[derive(Debug)]
 pub struct Supervisor {
-    place: Place,
+    environment: Environment,
     runners: BTreeMap<String, Runner>,
     allocation: Allocation,
     http: Http,
@@ -42,10 +42,10 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Nothing runs yet; [`apply`](Self::apply) starts what a spec asks for. What happens comes through the receiver.
-    pub fn new(place: Place, ports: Ports, http: Http) -> (Self, mpsc::UnboundedReceiver<Event>) {
+    pub fn new(environment: Environment, ports: Ports, http: Http) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (events, happens) = mpsc::unbounded_channel();
         let supervisor = Self {
-            place,
+            environment,
             runners: BTreeMap::new(),
             allocation: Allocation::new(ports),
             http,
@@ -69,7 +69,7 @@ impl Supervisor {
         }
         let (instances, clients) = launch::wanted(spec.resource());
         self.allocation.allocate(spec.resource(), instances, clients)?;
-        let launches = launch::all(spec, &self.place, &self.allocation);
+        let launches = launch::all(spec, &self.environment, &self.allocation);
         for (name, runner) in &self.runners {
             if !launches.iter().any(|launch| launch.name == *name) {
                 runner.stop();

@@ -45,7 +45,7 @@ impl System {
     ) -> Result<Self, NoPort> {
         supervisor.apply(&spec)?;
         let part = |name, role, http| Process { http: Some(http), ..Process::new(name, role, ProcessState::Ready) };
-        let system = Self {
+        let mut system = Self {
             spec,
             supervisor,
             registry: part("registry", Role::Agent, registry),
@@ -56,7 +56,7 @@ impl System {
             targets: watch::Sender::default(),
             announced: 0,
         };
-        system.publish();
+        system.refresh();
         Ok(system)
     }
 
@@ -184,7 +184,53 @@ fn send_if_new<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::args::Output;
+    use crate::http::Http;
+    use crate::ports::{Ports, loopback};
+    use crate::supervisor::{Environment, Line};
+
+    fn save(file: &Path, burst: u32) {
+        let spec = format!("{{replicas: 0, client: {{enabled: false}}, rateLimiter: {{burst: {burst}}}}}");
+        let text = format!("apiVersion: userinfo.bbs.dev/v1alpha1\nkind: UserInfoDeployment\nmetadata: {{name: demo}}\nspec: {spec}\n");
+        std::fs::write(file, text).expect("written");
+    }
+
+    /// A system without processes, which needs neither programs nor ports.
+    fn system(file: &Path, dir: &Path) -> System {
+        let environment = Environment {
+            dir: dir.to_owned(),
+            secrets: dir.to_owned(),
+            programs: dir.to_owned(),
+            registry: loopback(8500),
+            client_args: Vec::new(),
+        };
+        let (supervisor, _) = Supervisor::new(environment, Ports::default(), Http::default());
+        let spec = RunningSpec::read(file).expect("valid");
+        System::start(spec, supervisor, loopback(8500), loopback(8080), Terminal::new(Output::Text, true), true).expect("no port to take")
+    }
+
+    #[tokio::test]
+    async fn the_page_is_told_what_changes_and_not_what_processes_say() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("demo.yaml");
+        save(&file, 1);
+        let mut system = system(&file, dir.path());
+        let mut snapshots = system.snapshots();
+        assert_eq!(snapshots.borrow_and_update().generation, 1);
+
+        system.happened(Event::Line(Line { name: "user_info-1".to_owned(), stdout: false, text: "a line".to_owned() }));
+        system.happened(Event::Changed);
+        system.follow_file();
+        assert!(!snapshots.has_changed().expect("the system lives"), "all is as it was");
+
+        save(&file, 2);
+        system.follow_file();
+        assert!(snapshots.has_changed().expect("the system lives"));
+        assert_eq!(snapshots.borrow().generation, 2);
+    }
 
     #[test]
     fn what_is_known_wakes_nobody() {

@@ -19,7 +19,7 @@ pub const USER_CLIENT: &str = "user_client";
 
 /// What does not change while the system runs.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Environment {
     /// Folder of config files and of the embedded store of users.
     pub dir: PathBuf,
     /// Folder of secrets.
@@ -106,18 +106,18 @@ pub(super) fn wanted(resource: &UserInfoDeployment) -> (usize, usize) {
 }
 
 /// All processes that `spec` asks for, at the ports they have.
-pub(super) fn all(spec: &RunningSpec, place: &Place, allocation: &Allocation) -> Vec<Launch> {
+pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Allocation) -> Vec<Launch> {
     let resource = spec.resource();
     let (instances, clients) = wanted(resource);
-    let (registry, peers) = (place.registry.to_string(), allocation.peers(instances));
-    let target = Target::local(&place.dir, &place.secrets, &registry, peers, spec.generation(), spec.faults_since());
-    let instances = allocation.instances(instances).map(|(index, ports)| instance(resource, &target, place, index, ports));
-    let clients = allocation.clients(clients).map(|(index, port)| client(resource, &target, place, index, port));
+    let (registry, peers) = (environment.registry.to_string(), allocation.peers(instances));
+    let target = Target::local(&environment.dir, &environment.secrets, &registry, peers, spec.generation(), spec.faults_since());
+    let instances = allocation.instances(instances).map(|(index, ports)| instance(resource, &target, environment, index, ports));
+    let clients = allocation.clients(clients).map(|(index, port)| client(resource, &target, environment, index, port));
     instances.chain(clients).collect()
 }
 
 /// The instance at `index`, from 0.
-fn instance(resource: &UserInfoDeployment, target: &Target, place: &Place, index: usize, ports: InstancePorts) -> Launch {
+fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, ports: InstancePorts) -> Launch {
     let name = format!("user_info-{}", index + 1);
     let own = render::Instance {
         index: Some(index),
@@ -133,9 +133,9 @@ fn instance(resource: &UserInfoDeployment, target: &Target, place: &Place, index
     let stop_limit = config.server.drain_delay.get() + config.server.shutdown_timeout.get();
     Launch {
         role: Role::UserInfo,
-        program: place.programs.join(USER_INFO),
+        program: environment.programs.join(USER_INFO),
         args: Vec::new(),
-        config_file: place.dir.join(format!("{name}.yaml")),
+        config_file: environment.dir.join(format!("{name}.yaml")),
         restart_hash: render::restart_hash(&config),
         grpc: Some(loopback(ports.grpc)),
         http: loopback(ports.http),
@@ -149,7 +149,7 @@ fn instance(resource: &UserInfoDeployment, target: &Target, place: &Place, index
 }
 
 /// The client at `index`, from 0.
-fn client(resource: &UserInfoDeployment, target: &Target, place: &Place, index: usize, port: u16) -> Launch {
+fn client(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, port: u16) -> Launch {
     let name = if index == 0 { "user_client".to_owned() } else { format!("user_client-{}", index + 1) };
     let own = render::ClientInstance {
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
@@ -158,9 +158,9 @@ fn client(resource: &UserInfoDeployment, target: &Target, place: &Place, index: 
     let config = render::user_client(resource, target, &own);
     Launch {
         role: Role::UserClient,
-        program: place.programs.join(USER_CLIENT),
-        args: place.client_args.clone(),
-        config_file: place.dir.join(format!("{name}.yaml")),
+        program: environment.programs.join(USER_CLIENT),
+        args: environment.client_args.clone(),
+        config_file: environment.dir.join(format!("{name}.yaml")),
         restart_hash: render::restart_hash(&config),
         grpc: None,
         http: loopback(port),
