@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use crate::running::{UserInfo, run};
-use crate::support::redis::Redis;
-use crate::support::{free_port, until};
+use user_info_testing::port::free_port;
+use user_info_testing::process::run;
+use user_info_testing::redis::Redis;
+use user_info_testing::wait::eventually;
+
+use crate::running::UserInfo;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 
@@ -42,7 +45,7 @@ async fn no_output_holds_a_secret() {
     let settings = settings(dir.path(), &format!("127.0.0.1:{}", free_port()));
     let service = UserInfo::start_with("drainDelay: 0s", &settings).await;
     said.extend(service.process());
-    until("each of the three has failed", async || {
+    eventually("each of the three has failed", async || {
         said.push(service.get("/user_info/1").await.1);
         let told = (service.log() + &service.get("/readyz").await.1).to_lowercase();
         ["mysql", "redis", "consul"].iter().all(|part| told.contains(part))

@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 
-use crate::running::{IN_MEMORY, run};
-use crate::support::free_port;
+use user_info_testing::port::free_port;
+use user_info_testing::process::run;
+
+use crate::running::IN_MEMORY;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");

@@ -1,10 +1,12 @@
 //! Stores and a registry that are not there, or refuse: what stops the program, and what it bears.
 
 use serde_json::Value;
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::port::free_port;
+use user_info_testing::process::run;
+use user_info_testing::wait::eventually;
 
-use crate::running::{IN_MEMORY, UserInfo, run};
-use crate::support::mariadb::Mariadb;
-use crate::support::{free_port, until};
+use crate::running::{IN_MEMORY, UserInfo};
 
 #[tokio::test]
 async fn a_database_that_refuses_the_password_stops_the_start() {
@@ -44,7 +46,7 @@ async fn a_registry_that_is_not_there_is_reported_and_lived_without() {
     let more = format!("{IN_MEMORY}registry: {{consul: {{addresses: ['{registry}']}}}}");
     let service = UserInfo::start_with("drainDelay: 0s", &more).await;
     assert_eq!(service.get("/user_info/1").await.0, 200);
-    until("ready without it", async || service.get("/readyz").await.0 == 200).await;
+    eventually("ready without it", async || service.get("/readyz").await.0 == 200).await;
     let (_, report) = service.get("/readyz").await;
     let report: Value = serde_json::from_str(&report).expect("JSON");
     let part = report["parts"].as_array().expect("parts").iter().find(|p| p["name"] == "registry").expect("a part");
