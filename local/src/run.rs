@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::sync::{mpsc, watch};
 
 use user_info_api::crd::UserInfoDeploymentSpec;
-use user_info_api::watch::{SETTLE, watch as watch_files};
+use user_info_api::watch::Changes;
 
 use crate::agent::Agent;
 use crate::args::{Args, Output};
@@ -72,13 +71,8 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     };
     let page = tokio::spawn(axum::serve(listener(page)?, page::router(state)).with_graceful_shutdown(until(ended)).into_future());
 
-    let changed = Arc::new(Notify::new());
-    let notify = Arc::clone(&changed);
-    let _watch = watch_files(std::slice::from_ref(&args.file), move || notify.notify_one());
+    let mut changes = Changes::of(std::slice::from_ref(&args.file), POLL);
     let sampler = tokio::spawn(supervisor.sampler().run(samples));
-    let mut poll = interval(POLL);
-    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reread: Option<Instant> = None;
     let mut announced = 0;
     loop {
         tokio::select! {
@@ -88,13 +82,8 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
                 break;
             }
             Some(event) = events.recv() => handle(event, args, terminal),
-            () = changed.notified() => reread = Some(Instant::now() + SETTLE),
-            () = sleep_until(reread.unwrap_or_else(Instant::now)), if reread.is_some() => {
-                reread = None;
-                follow_file(&mut supervisor, terminal);
-            }
+            () = changes.next() => follow_file(&mut supervisor, terminal),
             Some(edit) = edited.recv() => carry_out(edit, &mut supervisor, terminal),
-            _ = poll.tick() => changed.notify_one(),
         }
         supervisor.publish();
         if let Some(took) = supervisor.settled().filter(|_| announced != supervisor.generation()) {

@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use user_info_api::config::UserInfoConfig;
+
 use super::*;
 
 const STORES: &str = "users: {memory: true}\nviews: {memory: true}\n";
