@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts the operator as a process of its own.
 fn start(place: &Place) -> Process {
-    Process::start(&mut operator(place, "127.0.0.1:0"))
+    Process::spawn(&mut operator(place, "127.0.0.1:0"))
 }
 
 /// The Helm that the operator runs, if any.

@@ -58,7 +58,7 @@ async fn writes(address: &str) -> BTreeMap<String, u64> {
 
 /// Starts the operator, and waits until it shows its metrics at `address`.
 async fn start(place: &Place, address: &str) -> Process {
-    let program = Process::start(&mut operator(place, address));
+    let program = Process::spawn(&mut operator(place, address));
     within(Duration::from_secs(10), "metrics", async || std::net::TcpStream::connect(address).ok().map(drop)).await;
     program
 }

@@ -104,7 +104,7 @@ async fn a_chart_comes_from_a_registry_that_asks_who_one_is() {
     let who = json!({"metadata": {"name": "who"}, "stringData": {"username": "me", "password": "wrong"}});
     secrets.create(&PostParams::default(), &serde_json::from_value(who).expect("a Secret")).await.expect("made");
     let _operator =
-        Process::start(operator(&place, "127.0.0.1:0").arg("--foreign-charts=true").env("SSL_CERT_FILE", registry.certificate()));
+        Process::spawn(operator(&place, "127.0.0.1:0").arg("--foreign-charts=true").env("SSL_CERT_FILE", registry.certificate()));
     let from = |chart: &str, version: &str, secret: Option<&str>| {
         let mut chart = json!({"source": "OCI", "url": format!("{}/{chart}", registry.url()), "version": version});
         if let Some(name) = secret {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use user_info_testing::port::free_port;
+use user_info_testing::port::free_address;
 use user_info_testing::process::run;
 use user_info_testing::redis::Redis;
 use user_info_testing::wait::eventually;
@@ -19,12 +19,12 @@ const SECRETS: [(&str, &str); 3] =
 fn settings(dir: &Path, redis: &str) -> String {
     let dir = dir.display();
     format!(
-        "users: {{mysql: {{address: '127.0.0.1:{}', username: user_info, passwordFile: {dir}/mysql}}}}\n\
+        "users: {{mysql: {{address: '{}', username: user_info, passwordFile: {dir}/mysql}}}}\n\
          views: {{redis: {{address: '{redis}', passwordFile: {dir}/redis}}}}\n\
-         registry: {{consul: {{addresses: ['127.0.0.1:{}'], interval: 200ms, tokenFile: {dir}/token}}}}\n\
+         registry: {{consul: {{addresses: ['{}'], interval: 200ms, tokenFile: {dir}/token}}}}\n\
          live: {{log: {{level: trace, accessLinesPerSecond: 1000}}}}\n",
-        free_port(),
-        free_port()
+        free_address(),
+        free_address()
     )
 }
 
@@ -42,7 +42,7 @@ async fn no_output_holds_a_secret() {
     assert!(code == Some(64) && stderr.contains("check views.redis.username and the password file"), "{stderr}");
     said.extend([stdout, stderr]);
 
-    let settings = settings(dir.path(), &format!("127.0.0.1:{}", free_port()));
+    let settings = settings(dir.path(), &free_address().to_string());
     let service = UserInfo::start_with("drainDelay: 0s", &settings).await;
     said.extend(service.process());
     eventually("each of the three has failed", async || {
