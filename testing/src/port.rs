@@ -20,7 +20,13 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
 
 /// An address of loopback with such a port.
 pub fn free_address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, free_port()).into()
+    let [address] = free_addresses();
+    address
+}
+
+/// As many different ones.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    free_ports().map(|port| (Ipv4Addr::LOCALHOST, port).into())
 }
 
 /// Waits until somebody listens at `address`.

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_testing::http::{Answer, Http};
-use user_info_testing::port::free_address;
+use user_info_testing::port::{free_address, free_addresses};
 use user_info_testing::process::Process;
 use user_info_testing::wait::eventually;
 
@@ -54,7 +54,7 @@ impl UserInfo {
 
     async fn launch(server: &str, more: &str, admin: Option<SocketAddr>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let [grpc, http] = [(); 2].map(|()| free_address());
+        let [grpc, http] = free_addresses();
         let config = dir.path().join("user_info.yaml");
         let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
         std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");

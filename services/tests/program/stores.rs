@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use user_info_testing::mariadb::Mariadb;
-use user_info_testing::port::free_address;
+use user_info_testing::port::{free_address, free_addresses};
 use user_info_testing::process::run;
 use user_info_testing::wait::eventually;
 
@@ -15,7 +15,7 @@ async fn a_database_that_refuses_the_password_stops_the_start() {
     let address = server.config().address;
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("password"), "guess\n").expect("written");
-    let [grpc, http] = [(); 2].map(|()| free_address());
+    let [grpc, http] = free_addresses();
     let config = format!(
         "users: {{mysql: {{address: '{address}', username: bbs, passwordFile: password}}}}\nviews: {{memory: true}}\n\
          server: {{grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}}}\n"
