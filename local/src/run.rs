@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::sync::{mpsc, watch};
 
 use user_info_api::crd::UserInfoDeploymentSpec;
-use user_info_api::watch::{SETTLE, watch as watch_files};
+use user_info_api::watch::Changes;
 
 use self::signals::Signals;
 use self::system::System;
@@ -99,12 +98,7 @@ async fn follow(
     signals: &mut Signals,
     terminal: Terminal,
 ) -> System {
-    let changed = Arc::new(Notify::new());
-    let notify = Arc::clone(&changed);
-    let _watch = watch_files(&[file.to_owned()], move || notify.notify_one());
-    let mut poll = interval(POLL);
-    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reread: Option<Instant> = None;
+    let mut changes = Changes::of(&[file.to_owned()], POLL);
     loop {
         tokio::select! {
             biased;
@@ -113,13 +107,8 @@ async fn follow(
                 return system;
             }
             Some(event) = events.recv() => system.happened(event),
-            () = changed.notified() => reread = Some(Instant::now() + SETTLE),
-            () = sleep_until(reread.unwrap_or_else(Instant::now)), if reread.is_some() => {
-                reread = None;
-                system.follow_file();
-            }
+            () = changes.next() => system.follow_file(),
             Some(edit) = edits.recv() => system.carry_out(edit),
-            _ = poll.tick() => changed.notify_one(),
         }
     }
 }

@@ -3,53 +3,21 @@
 //! A file that does not parse or check leaves the last good one in force and says so: in the log, in
 //! `bbs_config_reload_failures_total` and on `/config`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
-use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
-use user_info_api::watch::{SETTLE, Watch, watch};
+use user_info_api::config::Config;
+use user_info_api::watch::Changes;
 
 use crate::config;
 use crate::metrics::Register;
 
-/// File systems without change events are looked at this often.
-const POLL: Duration = Duration::from_secs(2);
-
-/// A config file with a part that may change live.
-pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Send + Sync + 'static {
-    /// Generation of the spec it was made from.
-    fn generation(&self) -> i64;
-
-    /// This configuration with the live part and generation of `newer`.
-    #[must_use]
-    fn with_live(&self, newer: &Self) -> Self;
-}
-
-impl Config for UserInfoConfig {
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    fn with_live(&self, newer: &Self) -> Self {
-        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
-    }
-}
-
-impl Config for UserClientConfig {
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    fn with_live(&self, newer: &Self) -> Self {
-        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
-    }
-}
+/// Files are read this often also where no change is told.
+pub(crate) const POLL: Duration = Duration::from_secs(2);
 
 /// What is in force, and what is wrong with the file if it is not what the file says.
 #[derive(Debug, Clone, Serialize)]
@@ -121,7 +89,7 @@ impl<C: Config> Live<C> {
     /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `apply` is given each new
     /// configuration.
     pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut apply: impl FnMut(&C)) {
-        let changes = Changes::of(&[path.to_owned()]);
+        let mut changes = Changes::of(&[path.to_owned()], POLL);
         let mut seen = None;
         loop {
             let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("{}: cannot be read: {e}", path.display()));
@@ -164,30 +132,6 @@ impl<C: Config> Live<C> {
         self.metrics.refused.set(1);
         tracing::warn!(problem, generation = self.get().generation, "config file not usable, the last good one stays in force");
         self.state.store(Arc::new(InForce { problem: Some(problem), ..InForce::clone(&self.get()) }));
-    }
-}
-
-/// Changes of files.
-pub(crate) struct Changes {
-    changed: Arc<Notify>,
-    _watch: Option<Watch>,
-}
-
-impl Changes {
-    /// Begins to watch `files`.
-    pub(crate) fn of(files: &[PathBuf]) -> Self {
-        let changed = Arc::new(Notify::new());
-        let notify = Arc::clone(&changed);
-        let watch = watch(files, move || notify.notify_one())
-            .inspect_err(|error| tracing::warn!(%error, ?files, "no change events for these files; they are read every {POLL:?}"));
-        Self { changed, _watch: watch.ok() }
-    }
-
-    /// Waits until the files may have changed, at most [`POLL`].
-    pub(crate) async fn next(&self) {
-        if tokio::time::timeout(POLL, self.changed.notified()).await.is_ok() {
-            tokio::time::sleep(SETTLE).await;
-        }
     }
 }
 

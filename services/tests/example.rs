@@ -1,36 +1,25 @@
 //! The example, run as a program: another service behind the layers.
 
-use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-
-#[path = "support/mod.rs"]
-mod support;
-
-struct Example(Child);
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use user_info_testing::port::free_address;
+use user_info_testing::process::Process;
+use user_info_testing::program::built;
+use user_info_testing::wait::eventually;
 
 #[tokio::test]
 async fn another_service_has_the_limiter_of_user_info() {
-    let address = format!("127.0.0.1:{}", support::free_port());
-    let program = Path::new(env!("CARGO_BIN_EXE_user_info")).with_file_name("examples/health");
-    let _running = Example(Command::new(&program).arg(&address).spawn().expect("cargo builds examples together with tests"));
+    let address = free_address().to_string();
+    let _running = Process::start(Command::new(built("examples/health")).arg(&address));
     let channel = Channel::from_shared(format!("http://{address}")).expect("a URL").connect_lazy();
     let mut client = HealthClient::new(channel);
-    support::until("it answers", async || client.check(HealthCheckRequest::default()).await.is_ok()).await;
+    eventually("it answers", async || client.check(HealthCheckRequest::default()).await.is_ok()).await;
 
     // One token each 10 ms, none saved up: of two calls at once, one is refused.
-    support::until("it refuses", async || {
+    eventually("it refuses", async || {
         let calls = futures_util::future::join_all((0..2).map(|_| {
             let mut client = client.clone();
             async move { client.check(HealthCheckRequest::default()).await }

@@ -14,6 +14,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use user_info_backoff::Backoff;
 
 pub use self::access::Access;
 use super::build::Plan;
@@ -24,10 +25,8 @@ use crate::names::{CONFIG_HASH, Component, OPERATOR};
 
 /// How long pods are asked before that is given up.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Time before they are asked for the second time; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-/// Longest time between two times.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Time between two times.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(150), Duration::from_secs(4));
 /// Pods asked at a time.
 const AT_A_TIME: usize = 16;
 
@@ -87,8 +86,8 @@ pub async fn confirm(
     }
     let state = round(plan, component, progress.rounds, context).await?;
     progress.state = Confirmation { given_up: !state.complete() && progress.since.elapsed() > LIMIT, ..state };
-    let pause = FIRST_PAUSE.saturating_mul(1 << progress.rounds.min(8)).min(LONGEST_PAUSE);
     progress.rounds += 1;
+    let pause = BACKOFF.after(progress.rounds);
     Ok((progress.state.clone(), progress.state.pending().then_some(pause)))
 }
 

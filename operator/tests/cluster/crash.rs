@@ -12,9 +12,10 @@ use kube::Client;
 use kube::client::{Body, ClientBuilder};
 use serde_json::json;
 use tower::{BoxError, Layer, Service};
+use user_info_testing::wait::eventually;
 
 use crate::acceptance::essence;
-use crate::harness::{LIMIT, Place, config, eventually};
+use crate::harness::{LIMIT, Place, config};
 use crate::ownership::unsettled;
 
 /// Lets the first writes pass and fails all further ones.

@@ -12,8 +12,9 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, PostParams
 use serde_json::{Value, json};
 use user_info_api::crd::UserInfoDeployment;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::eventually;
 
-use crate::harness::{Place, eventually};
+use crate::harness::Place;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]

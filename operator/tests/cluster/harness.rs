@@ -1,7 +1,6 @@
 //! A namespace of its own for each test, and an operator in this process that looks after it.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,7 @@ use user_info_operator::metrics::Metrics;
 use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
 use user_info_operator::reconcile::confirm::Access;
 use user_info_operator::roles::Roles;
+use user_info_testing::wait::eventually;
 
 /// Names the kubeconfig of the cluster to test against.
 const KUBECONFIG: &str = "USER_INFO_TEST_KUBECONFIG";
@@ -223,31 +223,4 @@ pub(crate) fn rendered(template: &str, options: &[&str]) -> Vec<Value> {
     let text = String::from_utf8(made.stdout).expect("UTF-8");
     let objects = text.split("\n---\n").map(|part| serde_yaml::from_str::<Value>(part.trim_start_matches("---\n")).expect("YAML"));
     objects.filter(Value::is_object).collect()
-}
-
-/// Waits until `look` finds something.
-pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    within(LIMIT, what, look).await
-}
-
-/// Waits until `look` finds something, up to `limit`.
-pub(crate) async fn within<T>(limit: Duration, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(limit, found).await.unwrap_or_else(|_| panic!("no {what} within {limit:?}"))
-}
-
-/// Fails if `look` answers anything else than `expected` for a while.
-pub(crate) async fn stays<T: PartialEq + Debug>(expected: &T, span: Duration, look: impl AsyncFn() -> T) {
-    let end = tokio::time::Instant::now() + span;
-    while tokio::time::Instant::now() < end {
-        assert_eq!(&look().await, expected);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

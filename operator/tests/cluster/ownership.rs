@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use tower::{BoxError, Layer, Service};
 use user_info_operator::kind::Kind;
 use user_info_operator::names::OPERATOR;
+use user_info_testing::wait::{eventually, stays, within};
 
-use crate::harness::{Place, charts, config, eventually, helm, kubeconfig, stays, within};
+use crate::harness::{Place, charts, config, helm, kubeconfig};
 use crate::releases::{INSTALLED, newest, redis};
 use crate::volumes::undeleted;
 

@@ -10,8 +10,9 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use user_info_api::crd::{AddonPhase, AddonStatus};
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::{eventually, stays, within};
 
-use crate::harness::{Operator, Place, eventually, stays, within};
+use crate::harness::{Operator, Place};
 
 /// How long a release may take to stand.
 pub(crate) const INSTALLED: Duration = Duration::from_secs(30);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use user_info_testing::wait::{eventually, stays};
 
 use crate::acceptance::essence;
-use crate::harness::{LIMIT, Operator, Place, eventually, stays};
+use crate::harness::{LIMIT, Operator, Place};
 
 /// Sequences, and changes in each.
 const SEQUENCES: u64 = 6;

@@ -9,10 +9,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use prometheus::{Registry, TextEncoder};
+use user_info_api::config::Config;
 
 use super::readiness::Readiness;
 use crate::Error;
-use crate::reload::{Config, Live};
+use crate::reload::Live;
 
 /// What the admin endpoints show.
 #[derive(Clone)]

@@ -3,7 +3,6 @@
 //! A [`Registrar`] keeps this process registered in Consul as Kratos would; [`discover`] follows the instances of a service in Consul, in
 //! the DNS or in a fixed list, with the same output for all three.
 
-mod backoff;
 mod client;
 mod decode;
 mod discovered;

@@ -1,5 +1,8 @@
 use std::sync::Mutex;
 
+use user_info_api::config::UserInfoConfig;
+use user_info_testing::wait::{check, eventually};
+
 use super::*;
 
 const STORES: &str = "users: {memory: true}\nviews: {memory: true}\n";
@@ -41,12 +44,7 @@ impl Followed {
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&InForce<UserInfoConfig>) -> bool) {
-        let wait = async {
-            while !holds(&self.live.get()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.live.get()));
+        eventually(what, async || check(holds(&self.live.get()), self.live.get())).await;
     }
 }
 

@@ -3,8 +3,6 @@
 mod mysql;
 mod redis;
 mod sqlite;
-#[path = "../support/mod.rs"]
-mod support;
 
 use prometheus::Registry;
 use user_info_api::config::{Users, Views};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use user_info_api::config::split;
 use user_info_api::render::{config_hash, restart_hash};
 
 /// A config file, and what tells it from others.
@@ -34,8 +35,7 @@ impl ConfigFile {
         let generation = before.filter(|before| before.hash == hash).map_or(generation, |before| before.generation);
         let config = render(generation);
         let text = serde_yaml::to_string(&config).expect("config types are plain data, which always has a YAML form");
-        let mut json = serde_json::to_value(&config).expect("config types are plain data, which always has a JSON form");
-        let live = json["live"].take();
+        let (live, _) = split(&config);
         Self { text, revision: Revision { hash, generation }, restart_hash: restart_hash(&config), live }
     }
 }

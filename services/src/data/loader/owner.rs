@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntCounter;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use user_info_backoff::Backoff;
 
 use super::bound::Bound;
 use super::queue::{Lease, Queue, Request};
 use super::{Answer, Backend, CONNECT_BOUND, ConnectError, LoadError, ReadError};
 
-/// Pauses before a new attempt to connect: doubled each time, from the first to the last, of which a random half to all is waited.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Pauses before a new attempt to connect, of which a random half to all is waited.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2)).with_jitter(0.5, 1.0);
 
 /// Opens a connection within [`CONNECT_BOUND`].
 pub(super) async fn connect<B: Backend>(backend: &B, store: &str) -> Result<B::Connection, ConnectError> {
@@ -81,9 +82,9 @@ impl<B: Backend> Owner<B> {
 
     /// Connects, however many attempts it takes. `None` when the queue is closed.
     async fn reconnect(&mut self, first: bool) -> Option<B::Connection> {
-        let mut pause = BACKOFF.0;
+        let mut backoff = BACKOFF;
         if !first {
-            backoff(&mut pause).await;
+            sleep(backoff.pause()).await;
         }
         while !self.queue.is_closed() {
             match connect(&*self.backend, self.queue.store()).await {
@@ -96,7 +97,7 @@ impl<B: Backend> Owner<B> {
                 }
                 Err(error) => self.queue.report(&error.to_string()),
             }
-            backoff(&mut pause).await;
+            sleep(backoff.pause()).await;
         }
         None
     }
@@ -185,9 +186,4 @@ impl<B: Backend> Owner<B> {
             let _ = request.reply.send(Err(LoadError::Unavailable));
         }
     }
-}
-
-async fn backoff(pause: &mut Duration) {
-    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-    *pause = (*pause * 2).min(BACKOFF.1);
 }

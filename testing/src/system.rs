@@ -1,44 +1,63 @@
 //! A running `user-info-local`.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use crate::http::get_json;
 use crate::metrics::{Codes, Metrics};
-use crate::support::{check, eventually, get_json, resource};
+use crate::process::{Process, run};
+use crate::program::built;
+use crate::wait::{check, eventually};
+
+/// The program.
+const PROGRAM: &str = "user-info-local";
+
+/// A resource with this spec.
+pub fn resource(spec: &str) -> String {
+    format!("apiVersion: userinfo.bbs.dev/v1alpha1\nkind: UserInfoDeployment\nmetadata: {{name: system}}\nspec:\n{spec}\n")
+}
 
 /// A running `user-info-local`, killed when dropped. Its processes end by themselves then.
-pub(crate) struct System {
-    child: Child,
+#[derive(Debug)]
+pub struct System {
+    program: Process,
     /// Holds the file, and whatever else a test puts there.
-    pub(crate) dir: TempDir,
+    pub dir: TempDir,
     printed: Arc<Mutex<Printed>>,
     seen: usize,
-    table: Vec<Process>,
+    table: Vec<Row>,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone)]
-pub(crate) struct Process {
-    pub(crate) name: String,
-    pub(crate) state: String,
-    pub(crate) pid: Option<u32>,
-    pub(crate) grpc: Option<SocketAddr>,
-    pub(crate) http: SocketAddr,
-    pub(crate) restarts: u64,
-    pub(crate) note: String,
+pub struct Row {
+    /// Whose it is.
+    pub name: String,
+    /// How that is.
+    pub state: String,
+    /// Its process, if it runs as one.
+    pub pid: Option<u32>,
+    /// Where it serves gRPC, if it does.
+    pub grpc: Option<SocketAddr>,
+    /// Where it serves HTTP.
+    pub http: SocketAddr,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// What else is said of it.
+    pub note: String,
 }
 
-impl Process {
+impl Row {
     fn read(row: &Value) -> Self {
         let address = |field: &str| row[field].as_str().map(|a| a.parse().expect("an address"));
         Self {
@@ -59,52 +78,46 @@ impl Process {
 
 impl System {
     /// Starts the program with this spec, and waits until all of it is ready.
-    pub(crate) async fn start(spec: &str) -> Self {
+    pub async fn start(spec: &str) -> Self {
         Self::start_in(tempfile::tempdir().expect("a folder"), spec, &[]).await
     }
 
     /// The same in this folder, with more arguments.
-    pub(crate) async fn start_in(dir: TempDir, spec: &str, more: &[&str]) -> Self {
+    pub async fn start_in(dir: TempDir, spec: &str, more: &[&str]) -> Self {
         let mut system = Self::launch(dir, &resource(spec), more);
         system.ready().await;
         system
     }
 
     /// Starts the program with this resource and more arguments, and does not wait.
-    pub(crate) fn launch(dir: TempDir, resource: &str, more: &[&str]) -> Self {
-        Self::launch_by(Command::new(env!("CARGO_BIN_EXE_user-info-local")), dir, resource, more)
+    pub fn launch(dir: TempDir, resource: &str, more: &[&str]) -> Self {
+        Self::launch_by(Command::new(built(PROGRAM)), dir, resource, more)
     }
 
     /// The same by `program`, a command that becomes `user-info-local` with the arguments it is given.
-    pub(crate) fn launch_by(mut program: Command, dir: TempDir, resource: &str, more: &[&str]) -> Self {
+    pub fn launch_by(mut program: Command, dir: TempDir, resource: &str, more: &[&str]) -> Self {
         std::fs::write(dir.path().join("system.yaml"), resource).expect("written");
-        let mut child = program
-            .args(["system.yaml", "--output", "json", "--verbose"])
-            .args(more)
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        program.args(["system.yaml", "--output", "json", "--verbose"]).args(more).current_dir(dir.path());
+        let mut program = Process::spawn(program.stdin(Stdio::null()).stdout(Stdio::piped()));
         let printed = Arc::new(Mutex::new(Printed::default()));
-        let (stdout, sink) = (child.stdout.take().expect("piped"), Arc::clone(&printed));
+        let (stdout, sink) = (program.stdout().expect("piped"), Arc::clone(&printed));
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON: {e}: {line}"));
                 sink.lock().expect("no panic").push(value);
             }
         });
-        Self { child, dir, printed, seen: 0, table: Vec::new() }
+        Self { program, dir, printed, seen: 0, table: Vec::new() }
     }
 
     /// Waits for the table.
-    pub(crate) async fn ready(&mut self) {
+    pub async fn ready(&mut self) {
         let table = self.event("table").await;
-        self.table = Process::read_all(&table["processes"]);
+        self.table = Row::read_all(&table["processes"]);
     }
 
     /// The next `event` that has not been waited for yet.
-    pub(crate) async fn event(&mut self, event: &str) -> Value {
+    pub async fn event(&mut self, event: &str) -> Value {
         let (printed, seen) = (Arc::clone(&self.printed), self.seen);
         let (at, value) = eventually(&format!("the event {event:?}"), async || {
             let printed = printed.lock().expect("no panic");
@@ -117,54 +130,54 @@ impl System {
     }
 
     /// The text of the next `event`.
-    pub(crate) async fn message(&mut self, event: &str) -> String {
+    pub async fn message(&mut self, event: &str) -> String {
         self.event(event).await["message"].as_str().expect("a message").to_owned()
     }
 
     /// The lines of the services' logs that hold `text`, so far.
-    pub(crate) fn logged(&self, text: &str) -> Vec<String> {
+    pub fn logged(&self, text: &str) -> Vec<String> {
         let printed = self.printed.lock().expect("no panic");
         let messages = printed.lines.iter().filter(|line| line["event"] == "log").filter_map(|line| line["message"].as_str());
         messages.filter(|message| message.contains(text)).map(str::to_owned).collect()
     }
 
     /// The row called `name` in the table that was printed.
-    pub(crate) fn row(&self, name: &str) -> &Process {
+    pub fn row(&self, name: &str) -> &Row {
         self.table.iter().find(|p| p.name == name).unwrap_or_else(|| panic!("no {name} in {:?}", self.table))
     }
 
     /// The instances in the table.
-    pub(crate) fn instances(&self) -> Vec<Process> {
+    pub fn instances(&self) -> Vec<Row> {
         self.table.iter().filter(|p| p.grpc.is_some()).cloned().collect()
     }
 
     /// The processes that the program has started, as the table says.
-    pub(crate) fn pids(&self) -> Vec<u32> {
+    pub fn pids(&self) -> Vec<u32> {
         self.table.iter().filter_map(|p| p.pid).collect()
     }
 
     /// What the page shows now.
-    pub(crate) async fn snapshot(&self) -> Value {
+    pub async fn snapshot(&self) -> Value {
         get_json(self.row("page").http, "/api/state").await["snapshot"].clone()
     }
 
     /// What runs now.
-    pub(crate) async fn processes(&self) -> Vec<Process> {
-        Process::read_all(&self.snapshot().await["processes"])
+    pub async fn processes(&self) -> Vec<Row> {
+        Row::read_all(&self.snapshot().await["processes"])
     }
 
     /// What the client has counted so far.
-    pub(crate) async fn client(&self) -> Metrics {
+    pub async fn client(&self) -> Metrics {
         Metrics::of(self.row("user_client").http).await
     }
 
     /// What the client has counted so far, by code.
-    pub(crate) async fn calls(&self) -> Codes {
+    pub async fn calls(&self) -> Codes {
         self.client().await.client_codes()
     }
 
     /// Waits until the client has made `more` successful calls.
-    pub(crate) async fn until_called(&self, more: f64) {
+    pub async fn until_called(&self, more: f64) {
         let before = self.calls().await.of("0");
         eventually("calls succeed", async || {
             let calls = self.calls().await;
@@ -174,12 +187,12 @@ impl System {
     }
 
     /// The file.
-    pub(crate) fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.dir.path().join("system.yaml")
     }
 
     /// Saves another spec, as an editor does: in a new file that takes the place of the old one.
-    pub(crate) fn save(&self, spec: &str) -> Instant {
+    pub fn save(&self, spec: &str) -> Instant {
         let new = self.dir.path().join(".system.yaml.new");
         std::fs::write(&new, resource(spec)).expect("written");
         let now = Instant::now();
@@ -188,31 +201,30 @@ impl System {
     }
 
     /// Saves another spec and waits until it is in force everywhere; says how long that took.
-    pub(crate) async fn change(&mut self, spec: &str) -> Duration {
+    pub async fn change(&mut self, spec: &str) -> Duration {
         let saved = self.save(spec);
         self.event("settled").await;
         saved.elapsed()
     }
 
     /// The process of `user-info-local` itself.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    pub fn pid(&self) -> u32 {
+        self.program.id()
     }
 
     /// Sends a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    pub fn signal(&self, signal: Signal) {
+        self.program.signal(signal);
     }
 
     /// Waits until the program has ended.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        eventually("the program ends", async || child.try_wait().expect("ours").ok_or("runs")).await
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.program.ended().await
     }
 }
 
 /// The newest lines of what the program printed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Printed {
     lines: VecDeque<Value>,
     /// How many lines came before those.
@@ -244,30 +256,14 @@ impl Printed {
 
 impl Drop for System {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.kill();
         if std::thread::panicking() {
             eprintln!("the last lines of user-info-local:{}", self.printed.lock().expect("no panic").last());
         }
     }
 }
 
-/// Runs `user-info-local` to its end; its exit code, and what it wrote to standard output and standard error.
-pub(crate) async fn run_to_end(args: &[&str], dir: &std::path::Path) -> (Option<i32>, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_user-info-local"))
-        .args(args)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let status = eventually("the program ends", async || child.try_wait().expect("ours").ok_or("runs")).await;
-    let read = |from: Option<&mut dyn Read>| {
-        let mut text = String::new();
-        from.expect("piped").read_to_string(&mut text).expect("text");
-        text
-    };
-    let stdout = read(child.stdout.as_mut().map(|s| s as &mut dyn Read));
-    (status.code(), stdout, read(child.stderr.as_mut().map(|s| s as &mut dyn Read)))
+/// Runs `user-info-local` to its end in `dir`: its exit code, and what it wrote to standard output and standard error.
+pub async fn run_to_end(args: &[&str], dir: &Path) -> (Option<i32>, String, String) {
+    run(built(PROGRAM), args, dir).await
 }

@@ -5,30 +5,31 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
-use crate::support::get;
+use crate::http::get;
 
 /// The counters of a process at one time.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     text: String,
-    pub(crate) at: Instant,
+    /// That time.
+    pub at: Instant,
 }
 
 impl Metrics {
     /// What the process at `address` has counted so far.
-    pub(crate) async fn of(address: SocketAddr) -> Self {
+    pub async fn of(address: SocketAddr) -> Self {
         let (status, text) = get(address, "/metrics").await;
         assert_eq!(status, 200, "{text}");
         Self::read(text)
     }
 
     /// Counters as `/metrics` has just shown them.
-    pub(crate) fn read(text: String) -> Self {
+    pub fn read(text: String) -> Self {
         Self { text, at: Instant::now() }
     }
 
     /// The sum of the series of `name` that have all the `labels`, each as `name="value"`.
-    pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         let series = self.text.lines().filter_map(|line| line.rsplit_once(' '));
         let wanted = series.filter(|(id, _)| {
             let rest = id.strip_prefix(name);
@@ -38,12 +39,12 @@ impl Metrics {
     }
 
     /// Calls that `user_client` has made, by code and reason: `0`, `429 RATELIMIT`.
-    pub(crate) fn client_codes(&self) -> Codes {
+    pub fn client_codes(&self) -> Codes {
         self.codes("bbs_user_client_requests_throughput")
     }
 
     /// Calls that `user_info` has answered.
-    pub(crate) fn server_codes(&self) -> Codes {
+    pub fn server_codes(&self) -> Codes {
         self.codes("bbs_user_info_server_requests_throughput")
     }
 
@@ -60,26 +61,26 @@ impl Metrics {
 
 /// Calls by code and reason.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Codes(BTreeMap<String, f64>);
+pub struct Codes(BTreeMap<String, f64>);
 
 impl Codes {
     /// Calls that ended so.
-    pub(crate) fn of(&self, code: &str) -> f64 {
+    pub fn of(&self, code: &str) -> f64 {
         self.0.get(code).copied().unwrap_or_default()
     }
 
     /// All calls.
-    pub(crate) fn total(&self) -> f64 {
+    pub fn total(&self) -> f64 {
         self.0.values().sum()
     }
 
     /// Calls that ended in none of these ways.
-    pub(crate) fn other_than(&self, codes: &[&str]) -> f64 {
+    pub fn other_than(&self, codes: &[&str]) -> f64 {
         self.0.iter().filter(|(code, _)| !codes.contains(&code.as_str())).map(|(_, calls)| calls).sum()
     }
 
     /// Calls since `before`.
-    pub(crate) fn since(&self, before: &Self) -> Self {
+    pub fn since(&self, before: &Self) -> Self {
         Self(self.0.iter().map(|(code, calls)| (code.clone(), calls - before.of(code))).collect())
     }
 }

@@ -6,17 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SerialNumber};
 
 /// When every certificate ends, in seconds since 1970: the first moment of 2090.
-pub(crate) const ENDS: u64 = 3_786_912_000;
+pub const ENDS: u64 = 3_786_912_000;
 
 /// An authority, whose certificate is `ca.crt` of its folder.
-pub(crate) struct Authority {
+#[derive(Debug)]
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     dir: PathBuf,
     written: AtomicU64,
 }
 
 impl Authority {
-    pub(crate) fn new(dir: &Path) -> Self {
+    /// Makes one in this folder.
+    pub fn new(dir: &Path) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.not_after = rcgen::date_time_ymd(2099, 1, 1);
@@ -26,13 +28,13 @@ impl Authority {
     }
 
     /// Puts a certificate for `localhost` with this serial number, and its key, into the folder `name`, in one step.
-    pub(crate) fn issue(&self, name: &str, serial: u64) {
+    pub fn issue(&self, name: &str, serial: u64) {
         let (certificate, key) = self.pair(serial);
         self.put(name, &certificate, &key);
     }
 
     /// The same, but with a key that is another one's.
-    pub(crate) fn issue_mismatched(&self, name: &str) {
+    pub fn issue_mismatched(&self, name: &str) {
         let ((certificate, _), (_, key)) = (self.pair(1000), self.pair(1001));
         self.put(name, &certificate, &key);
     }

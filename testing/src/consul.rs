@@ -1,13 +1,17 @@
 //! Consul processes that end with the test.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::http::get;
+use crate::port::free_ports;
+use crate::program::tool;
+use crate::wait::{check, eventually};
 
 /// Runs Consul until standard input ends: also if the test process is killed.
 const WRAPPER: &str = r#"consul=$1 log=$2; shift 2
@@ -16,9 +20,9 @@ cat >/dev/null; kill -CONT $!; kill -KILL $!; wait"#;
 
 /// A Consul server in development mode, on ports of its own.
 #[derive(Debug)]
-pub(crate) struct Consul {
+pub struct Consul {
     /// `host:port` of the HTTP or HTTPS listener.
-    pub(crate) address: String,
+    pub address: String,
     running: Running,
     dir: TempDir,
 }
@@ -32,14 +36,21 @@ struct Running {
 }
 
 impl Consul {
-    /// The Consul that all tests share.
-    pub(crate) fn shared() -> &'static Self {
+    /// The Consul that all tests of a process share; it may have to be waited for.
+    pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Consul> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start("", false))
+        SHARED.get_or_init(|| Self::launch("", false))
     }
 
-    /// Starts a Consul with `hcl` added to its configuration; with `https` it listens on HTTPS instead of HTTP.
-    pub(crate) fn start(hcl: &str, https: bool) -> Self {
+    /// Starts a Consul and waits until it is ready.
+    pub async fn start() -> Self {
+        let consul = Self::launch("", false);
+        consul.ready().await;
+        consul
+    }
+
+    /// Starts a Consul with `hcl` added to its configuration, and does not wait; with `https` it listens on HTTPS instead of HTTP.
+    pub fn launch(hcl: &str, https: bool) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let [http, server, lan, wan] = free_ports();
         let (plain, tls) = if https { (-1, i32::from(http)) } else { (i32::from(http), -1) };
@@ -51,17 +62,28 @@ impl Consul {
     }
 
     /// Ends the process at once. What was registered is lost.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.running.end();
     }
 
     /// Starts it again, empty, after [`kill`](Self::kill).
-    pub(crate) fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.running = Running::start(self.dir.path());
+        self.ready().await;
+    }
+
+    /// Waits until it takes registrations.
+    pub async fn ready(&self) {
+        let address = self.address.parse().expect("an address");
+        eventually("Consul starts", async || {
+            let (status, text) = get(address, "/v1/catalog/services").await;
+            check(status == 200 && text.contains("consul"), text)
+        })
+        .await;
     }
 
     /// Stops the process as if the machine hung, or lets it go on.
-    pub(crate) fn freeze(&self, frozen: bool) {
+    pub fn freeze(&self, frozen: bool) {
         kill_process(self.running.pid, if frozen { Signal::STOP } else { Signal::CONT }).expect("runs");
     }
 }
@@ -71,7 +93,7 @@ impl Running {
     fn start(dir: &Path) -> Self {
         let mut wrapper = Command::new("sh")
             .args(["-c", WRAPPER, "sh"])
-            .arg(binary())
+            .arg(tool("consul"))
             .arg(dir.join("consul.log"))
             .args(["agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-config-file"])
             .arg(dir.join("consul.hcl"))
@@ -97,23 +119,8 @@ impl Drop for Running {
     }
 }
 
-/// The Consul binary: `$CONSUL`, the test cluster's, or the one on the path.
-pub(crate) fn binary() -> PathBuf {
-    let named = std::env::var_os("CONSUL").map(PathBuf::from);
-    let cached = std::env::home_dir().map(|home| home.join(".cache/test-cluster/bin/consul"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|dir| dir.join("consul")).find(|file| file.is_file());
-    let found = named.or(cached.filter(|file| file.is_file())).or(installed);
-    found.expect("no consul binary: run `make setup`, or set CONSUL to one")
-}
-
 /// Runs `consul` with `args` in `dir`.
-pub(crate) fn run(dir: &Path, args: &[&str]) {
-    let status = Command::new(binary()).args(args).current_dir(dir).stdout(Stdio::null()).status().expect("consul starts");
+pub fn run(dir: &Path, args: &[&str]) {
+    let status = Command::new(tool("consul")).args(args).current_dir(dir).stdout(Stdio::null()).status().expect("consul starts");
     assert!(status.success(), "consul {args:?}: {status}");
-}
-
-fn free_ports() -> [u16; 4] {
-    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound").port())
 }

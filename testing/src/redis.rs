@@ -4,11 +4,14 @@ use std::process::Command;
 
 use user_info_api::config;
 
-use super::{Process, free_port, program, until};
+use crate::port::free_port;
+use crate::process::Process;
+use crate::program::installed;
+use crate::wait::eventually;
 
 /// A running server that keeps nothing on disk.
 #[derive(Debug)]
-pub(crate) struct Redis {
+pub struct Redis {
     process: Process,
     port: u16,
     password: Option<String>,
@@ -16,12 +19,12 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Starts an empty server.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with_password(None).await
     }
 
     /// Starts an empty server that wants a password.
-    pub(crate) async fn start_with_password(password: Option<&str>) -> Self {
+    pub async fn start_with_password(password: Option<&str>) -> Self {
         let port = free_port();
         let server = Self { process: spawn(port, password), port, password: password.map(str::to_owned) };
         server.ready().await;
@@ -29,33 +32,33 @@ impl Redis {
     }
 
     /// Kills the server.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill();
     }
 
     /// Starts the server again, after [`kill`](Self::kill), empty.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.process = spawn(self.port, self.password.as_deref());
         self.ready().await;
     }
 
     /// Makes the server hang: it accepts connections, but does not answer.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.process.stop();
     }
 
     /// Ends [`pause`](Self::pause).
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.process.resume();
     }
 
     /// How `user_info` reaches the server.
-    pub(crate) fn config(&self) -> config::Redis {
+    pub fn config(&self) -> config::Redis {
         config::Redis { address: format!("127.0.0.1:{}", self.port), ..config::Redis::default() }
     }
 
     /// Runs one command.
-    pub(crate) async fn execute(&self, command: &[&str]) {
+    pub async fn execute(&self, command: &[&str]) {
         self.query(command).await.expect("the server runs the command");
     }
 
@@ -68,12 +71,12 @@ impl Redis {
     }
 
     async fn ready(&self) {
-        until("Redis answers", async || self.query(&["PING"]).await.is_ok()).await;
+        eventually("Redis answers", async || self.query(&["PING"]).await.is_ok()).await;
     }
 }
 
 fn spawn(port: u16, password: Option<&str>) -> Process {
-    let mut command = Command::new(program("redis-server"));
+    let mut command = Command::new(installed("redis-server"));
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(port.to_string());
     if let Some(password) = password {
         command.args(["--requirepass", password]);
