@@ -38,6 +38,7 @@ lint-scripts: ## shellcheck on the shell scripts
 	shellcheck $(SCRIPTS)
 
 lint-charts: ## the charts' templates, rules and dashboards by Helm and promtool, and by the API server if a cluster is up
+	hack/charts/common --check
 	hack/charts/lint
 
 deny: ## licences, sources and banned versions of the dependencies
@@ -97,13 +98,15 @@ else
 	$(MAKE) --no-print-directory test-cluster
 endif
 
-generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code
+generate: build ## writes manifests/crd.yaml, the chart's copy, what charts have in common and docs/reference from their sources
+	hack/charts/common
 	$(BIN)/user-info-operator crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml charts/user-info-operator/crd.yaml
 	$(BIN)/user-info-reference pages
 
 generate-check: build ## fails if `make generate` would change something
+	@hack/charts/common --check
 	@for file in manifests/crd.yaml charts/user-info-operator/crd.yaml; do \
 		$(BIN)/user-info-operator crd | diff -u $$file - || { echo "$$file is not what the code says: make generate"; exit 1; }; done
 	@$(BIN)/user-info-reference pages --check

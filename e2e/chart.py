@@ -111,18 +111,4 @@ def values():
     one("ServiceMonitor", monitor)
 
 
-@check("the README names every value")
-def readme():
-    path, missing = [], []
-    text = (CHART / "README.md").read_text()
-    for line in (CHART / "values.yaml").read_text().splitlines():
-        if not (field := re.match(r"( *)(\w+): *(.*)", line)):
-            continue
-        path[len(field[1]) // 2:] = [field[2]]
-        names = [".".join(path[:length]) for length in range(1, len(path) + 1)]
-        if field[3] and not any(f"`{name}`" in text for name in names):
-            missing.append(names[-1])
-    expect(not missing, f"not in README.md: {', '.join(missing)}")
-
-
 sys.exit(run())
