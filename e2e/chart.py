@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from checks import check, expect, run
-from kube import command
+from kube import command, objects
 
 CHART = pathlib.Path(__file__).resolve().parent.parent / "charts" / "user-info-operator"
 HELM = os.environ["HELM"]
@@ -14,10 +14,7 @@ HELM = os.environ["HELM"]
 
 def template(*options):
     """The manifests of the chart, as a list of (kind, name, text)."""
-    text = command(HELM, "template", "user-info-operator", str(CHART), "--namespace", "ops", *options)
-    documents = [part for part in re.split(r"^---\n", text, flags=re.MULTILINE) if "\nkind: " in part]
-    return [(re.search(r"^kind: (\S+)", part, re.MULTILINE)[1], re.search(r"^  name: (\S+)", part, re.MULTILINE)[1], part)
-            for part in documents]
+    return list(objects(command(HELM, "template", "user-info-operator", str(CHART), "--namespace", "ops", *options)))
 
 
 def refused(message, *options):
