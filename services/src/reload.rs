@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
 use user_info_api::watch::{SETTLE, Watch, watch};
+use user_info_layers::metrics::Register;
 
 use crate::config;
-use crate::metrics::Register;
 
 /// File systems without change events are looked at this often.
 const POLL: Duration = Duration::from_secs(2);

@@ -25,9 +25,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 use user_info_api::config::{LogFormat, LogLevel};
 use user_info_api::log_quota::{self, LogQuota};
+use user_info_layers::metrics::Register;
 
 use self::lines::Lines;
-use crate::metrics::Register;
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static LOG: OnceLock<Lines> = OnceLock::new();

@@ -2,10 +2,10 @@
 
 use prometheus::process_collector::ProcessCollector;
 use user_info_api::config::UserClientLive;
+use user_info_layers::metrics::Register;
 
 use super::ClientStack;
 use super::stack::PREFIX;
-use crate::metrics::Register;
 use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
 use crate::reload;
 use crate::telemetry::LogMetrics;

@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
-use crate::metrics::Register;
+use user_info_layers::metrics::Register;
 
 /// Metrics of all stores of a process, shared by its workers.
 #[derive(Debug, Clone)]

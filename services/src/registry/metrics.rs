@@ -8,7 +8,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntGauge};
 use tokio::time::Instant;
 
-use crate::metrics::Register;
+use user_info_layers::metrics::Register;
 
 /// Metrics of a [`Registrar`](super::Registrar).
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ use futures_util::future::OptionFuture;
 use prometheus::{IntCounter, IntGaugeVec, Opts};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use user_info_layers::metrics::Register;
 
 use super::listener::Listeners;
 use super::worker::{Accepted, Port, Worker};
-use crate::metrics::Register;
 
 /// Pause after a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);

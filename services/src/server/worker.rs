@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{self, GrpcService, Http2};
+use super::connection::{self, GrpcService};
+use super::services::Services;
 use crate::tls;
 
 /// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
@@ -42,23 +42,6 @@ pub(super) struct Accepted {
     pub stream: std::net::TcpStream,
     /// Given back when it ends.
     pub permit: OwnedSemaphorePermit,
-}
-
-/// What a worker serves.
-#[derive(Debug, Clone)]
-pub(super) struct Services<G> {
-    /// gRPC.
-    pub grpc: G,
-    /// HTTP; with the admin endpoints, unless they have a listener of their own.
-    pub http: Router,
-    /// The same for callers of HTTP/2.
-    pub http_by_http2: Router,
-    /// The admin endpoints alone.
-    pub admin: Router,
-    /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
-    pub tls: Option<Arc<tls::Acceptor>>,
-    /// How HTTP/2 is served.
-    pub http2: Http2,
 }
 
 /// A running worker.

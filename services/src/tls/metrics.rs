@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
-use crate::metrics::Register;
+use user_info_layers::metrics::Register;
 
 /// What is counted of certificates and their changes.
 #[derive(Debug, Clone)]

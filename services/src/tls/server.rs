@@ -12,11 +12,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use user_info_api::config::ServerTls;
+use user_info_layers::metrics::Register;
 
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
 use super::{TlsError, TlsMetrics};
-use crate::metrics::Register;
 
 /// Longest time a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);

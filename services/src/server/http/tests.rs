@@ -1,10 +1,10 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
+use user_info_layers::middleware::receive::ReceiveLayer;
 use user_info_proto::User;
 
 use super::*;
-use crate::middleware::receive::ReceiveLayer;
 
 mod hostile;
 
