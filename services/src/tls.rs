@@ -15,4 +15,4 @@ pub(crate) use client::{builder, server_name};
 pub use error::TlsError;
 pub use metrics::TlsMetrics;
 pub(crate) use server::H2;
-pub use server::{Acceptor, AcceptorMetrics};
+pub use server::{TlsAcceptor, TlsAcceptorMetrics};

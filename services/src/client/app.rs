@@ -63,7 +63,7 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
 pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
-    telemetry::LogMetrics::register(&registry, PREFIX)?;
+    telemetry::LogMetrics::new(&registry, PREFIX)?;
     let tls = connector(&config, &registry)?;
     let stack = ClientStack::new(&config.live, tls.clone(), &registry)?;
     tokio::spawn(stack.ticker.clone().run());
@@ -104,10 +104,10 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
         let _ = told_to_finish.await;
     }));
     let background = async {
-        let apply = |config: &UserClientConfig| put_in_force(&stack, &config.live, &settings);
+        let configure = |config: &UserClientConfig| configure(&stack, &config.live, &settings);
         let reload = async {
             match &args.config {
-                Some(path) => live.follow(path, |config| args.amend(config), apply).await,
+                Some(path) => live.follow(path, |config| args.amend(config), configure).await,
                 None => std::future::pending().await,
             }
         };
@@ -152,7 +152,7 @@ where
     runner.run(finish).await;
 }
 
-fn put_in_force(stack: &ClientStack, live: &UserClientLive, settings: &watch::Sender<Arc<UserClientLive>>) {
+fn configure(stack: &ClientStack, live: &UserClientLive, settings: &watch::Sender<Arc<UserClientLive>>) {
     stack.configure(live);
     telemetry::set_level(live.log.level);
     settings.send_replace(Arc::new(live.clone()));

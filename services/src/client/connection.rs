@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use http::Uri;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-
 use user_info_layers::balance::{self, ConnectionState, Staleness};
 
 pub use self::channel::Channel;

@@ -17,7 +17,7 @@ use crate::tls::TlsMetrics;
 /// If the registry has metrics of these names already.
 pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
-    LogMetrics::register(registry, PREFIX)?;
+    LogMetrics::new(registry, PREFIX)?;
     reload::Metrics::new(registry)?;
     ClientStack::new(&UserClientLive::default(), None, registry)?;
     DiscoveryMetrics::new(registry)?;

@@ -16,7 +16,7 @@ use user_info_api::config::{Server, UserInfoConfig, UserInfoLive};
 use user_info_layers::middleware::rate_limit::CpuMeter;
 use user_info_layers::middleware::spans::{self, Exporter};
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, ConnectionMetrics};
 use super::error::StartError;
 use super::listener::Listeners;
 use super::services::Common;
@@ -31,8 +31,9 @@ use crate::process::registration::Registration;
 use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;
+use crate::settings;
 use crate::telemetry::{self, LogMetrics};
-use crate::{settings, tls};
+use crate::tls::{TlsAcceptor, TlsAcceptorMetrics};
 
 /// Service name of gRPC's health protocol.
 const HEALTH: &str = "api.user_info.UserInfo";
@@ -53,15 +54,15 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
-    LogMetrics::register(&registry, PREFIX)?;
+    LogMetrics::new(&registry, PREFIX)?;
     let live = Arc::new(Live::new(config.clone(), &registry)?);
     let config = Arc::new(config);
     let cpu = Arc::new(CpuMeter::default());
     let (spans, exporter) = spans::start(settings::export(&config.tracing, &config.service).as_ref())?;
     let stack = ServerStack::new(&registry, &cpu, spans)?;
-    put_in_force(&stack, &config.live);
+    configure(&stack, &config.live);
     let tls = match &config.server.tls {
-        Some(tls) => Some(Arc::new(tls::Acceptor::open(tls, tls::AcceptorMetrics::new(&registry, PREFIX)?)?)),
+        Some(tls) => Some(Arc::new(TlsAcceptor::open(tls, TlsAcceptorMetrics::new(&registry, PREFIX)?)?)),
         None => None,
     };
 
@@ -72,7 +73,7 @@ pub async fn run(
     let common = Common {
         config: Arc::clone(&config),
         stack: stack.clone(),
-        data_metrics: DataMetrics::register(&registry)?,
+        data_metrics: DataMetrics::new(&registry)?,
         room: Room::new(&config.server),
         admin: Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router(),
         health_and_reflection,
@@ -83,14 +84,14 @@ pub async fn run(
     let workers = start(&common, &readiness, &when_stopping).await?;
 
     let connections = descriptors::room(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
-    let acceptor = Acceptor::new(workers, connections, &registry)?;
+    let acceptor = Acceptor::new(workers, connections, ConnectionMetrics::new(&registry)?);
     let instance = addresses.instance(&config);
     let registration = Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;
     tracing::info!(id = instance.id, grpc = addresses.grpc, http = addresses.http, generation = config.generation, "serving");
     {
         let mut serving = pin!(async {
-            let follow = file.map(|file| live.follow(file, |_| {}, |c: &UserInfoConfig| put_in_force(&stack, &c.live)));
+            let follow = file.map(|file| live.follow(file, |_| {}, |c: &UserInfoConfig| configure(&stack, &c.live)));
             let certificates = tls.as_ref().map(|tls| tls.follow());
             tokio::join!(acceptor.run(listeners)?, OptionFuture::from(follow), cpu.run(), OptionFuture::from(certificates));
             Ok::<_, std::io::Error>(())
@@ -111,7 +112,7 @@ pub async fn run(
     finish(acceptor.into_workers(), exporter, config.server.shutdown_timeout.get()).await
 }
 
-fn put_in_force(stack: &ServerStack, live: &UserInfoLive) {
+fn configure(stack: &ServerStack, live: &UserInfoLive) {
     stack.configure(live);
     telemetry::set_level(live.log.level);
 }

@@ -14,7 +14,7 @@ use super::stack::ServerStack;
 use super::{grpc, handler, http};
 use crate::data::{ConnectError, Data, DataMetrics};
 use crate::process::admin;
-use crate::tls;
+use crate::tls::TlsAcceptor;
 
 /// What a worker serves.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub(super) struct Services<G> {
     /// The admin endpoints alone.
     pub admin: Router,
     /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
-    pub tls: Option<Arc<tls::Acceptor>>,
+    pub tls: Option<Arc<TlsAcceptor>>,
     /// How HTTP/2 is served.
     pub http2: Http2,
 }
@@ -49,7 +49,7 @@ pub(super) struct Common {
     /// Health and reflection.
     pub health_and_reflection: Routes,
     /// The certificates.
-    pub tls: Option<Arc<tls::Acceptor>>,
+    pub tls: Option<Arc<TlsAcceptor>>,
     /// The advertised gRPC address, in whose name calls are answered.
     pub ip_addr: Arc<str>,
 }

@@ -12,7 +12,6 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
-
 use user_info_layers::ticker::{Place, Ticker};
 
 /// Ends a connection from outside of its task.

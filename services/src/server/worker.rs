@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::connection::{self, GrpcService};
 use super::services::Services;
-use crate::tls;
+use crate::tls::{H2, TlsAcceptor};
 
 /// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -169,7 +169,7 @@ async fn secure<G: GrpcService>(
     port: Port,
     stream: TcpStream,
     services: Services<G>,
-    tls: &tls::Acceptor,
+    tls: &TlsAcceptor,
     mut stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let shake_hands = async { if port == Port::Grpc { tls.grpc(stream).await } else { tls.http(stream).await } };
@@ -177,7 +177,7 @@ async fn secure<G: GrpcService>(
         stream = shake_hands => stream?,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return Ok(()),
     };
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
     match port {
         Port::Grpc => services.http2.serve(stream, services.grpc, stopping).await,
         _ if http2 => services.http2.serve(stream, services.http_by_http2, stopping).await,

@@ -6,7 +6,7 @@ use user_info_proto::User;
 
 use super::*;
 
-mod hostile;
+mod fuzz;
 
 async fn answer(method: &str, path: &str) -> (u16, String, String) {
     let stack = ReceiveLayer.layer(tower::service_fn(|call: Call<GetUserInfoRequest>| async move {
