@@ -10,6 +10,7 @@ mod grpc;
 mod http;
 mod latencies;
 mod ticks;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

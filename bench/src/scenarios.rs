@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceBuilder};
 use user_info_layers::balance::{
-    Balance, Connection, ConnectionState, Failure, Instance, InstanceMetrics, LoadBalancing, NodeSet, OutlierEjection, Retries, Staleness,
+    Balance, Connection, ConnectionState, Endpoint, Failure, InstanceMetrics, LoadBalancing, NodeSet, OutlierEjection, Retries, Staleness,
     Transport,
 };
 use user_info_layers::middleware::breaker::{self, BreakerLayer, BreakerMetrics};
@@ -150,7 +150,7 @@ impl Transport<GetUserInfoRequest> for Instantly {
 fn balance(setting: LoadBalancing, nodes: u32) -> Balance<GetUserInfoRequest, Instantly> {
     let metrics = InstanceMetrics::new(&Registry::new(), PREFIX).expect("registers once");
     let set = NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), |_| Instantly);
-    let instances: Vec<_> = (0..nodes).map(|n| Instance { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
+    let instances: Vec<_> = (0..nodes).map(|n| Endpoint { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
     set.update(&instances, Instant::now());
     Balance::new(Arc::new(set), Instantly, setting, Retries::default(), Ticker::default())
 }

@@ -14,6 +14,7 @@ mod retry;
 mod service;
 mod set;
 mod settings;
+mod turns;
 mod wrr;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub use p2c::P2c;
 pub use random::Random;
 pub use retry::RetryBudget;
 pub use service::{Balance, Failure, Transport};
-pub use set::{Instance, NodeSet, Rotation, Staleness};
+pub use set::{Endpoint, NodeSet, Rotation, Staleness};
 pub use settings::{LoadBalancing, OutlierEjection, Retries};
 pub use wrr::WeightedRoundRobin;
 

@@ -48,7 +48,7 @@
 //! let connect = |address: &str| Lazy(HealthClient::new(Endpoint::try_from(format!("http://{address}")).unwrap().connect_lazy()));
 //! let metrics = InstanceMetrics::new(&registry, "health")?;
 //! let nodes = Arc::new(NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), connect));
-//! nodes.update(&[Instance { address, weight: 100 }], Instant::now()); // whenever discovery has news
+//! nodes.update(&[Endpoint { address, weight: 100 }], Instant::now()); // whenever discovery has news
 //! let ticker = Ticker::default();
 //! tokio::spawn(ticker.clone().run()); // ends calls that outlive their deadline
 //! let balance = Balance::new(nodes, Check, LoadBalancing::P2C, Retries::default(), ticker);

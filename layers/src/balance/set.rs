@@ -9,11 +9,12 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::time::Instant;
 
 use super::eject::{Record, may_eject};
-use super::{Connection, ConnectionState, InstanceMetrics, Node, OutlierEjection, wrr};
+use super::turns::turns;
+use super::{Connection, ConnectionState, InstanceMetrics, Node, OutlierEjection};
 
-/// An instance, as discovery gives it.
+/// Where an instance is called, as discovery gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct Endpoint {
     /// `host:port` of gRPC.
     pub address: String,
     /// Share of the calls under weighted round-robin.
@@ -55,7 +56,7 @@ impl<C> Rotation<C> {
 
     /// Indexes of the nodes in the order of weighted round-robin, up to where it repeats; worked out when first asked for.
     pub(super) fn turns(&self) -> &[usize] {
-        self.turns.get_or_init(|| wrr::turns(&self.nodes.iter().map(|node| node.weight()).collect::<Vec<_>>()))
+        self.turns.get_or_init(|| turns(&self.nodes.iter().map(|node| node.weight()).collect::<Vec<_>>()))
     }
 }
 
@@ -110,16 +111,16 @@ impl<C: Connection> NodeSet<C> {
     }
 
     /// Takes over what discovery found: known addresses keep their node, new ones get one, the others are dropped.
-    pub fn update(&self, instances: &[Instance], now: Instant) {
+    pub fn update(&self, endpoints: &[Endpoint], now: Instant) {
         let mut members = self.lock();
         let mut old: HashMap<String, Member<C>> = members.drain(..).map(|m| (m.node.address().to_owned(), m)).collect();
-        for instance in instances {
-            let known = old.remove(&instance.address);
-            if known.is_none() && members.iter().any(|m: &Member<C>| m.node.address() == instance.address) {
+        for endpoint in endpoints {
+            let known = old.remove(&endpoint.address);
+            if known.is_none() && members.iter().any(|m: &Member<C>| m.node.address() == endpoint.address) {
                 continue;
             }
-            let member = known.unwrap_or_else(|| self.member(instance, now));
-            member.node.set_weight(instance.weight);
+            let member = known.unwrap_or_else(|| self.member(endpoint, now));
+            member.node.set_weight(endpoint.weight);
             members.push(member);
         }
         for (address, gone) in old {
@@ -130,9 +131,9 @@ impl<C: Connection> NodeSet<C> {
         self.rebuild(&members, now);
     }
 
-    fn member(&self, instance: &Instance, now: Instant) -> Member<C> {
-        let address = &instance.address;
-        let node = Node::new(address, instance.weight, (self.connect)(address), self.metrics.instance(address), now);
+    fn member(&self, endpoint: &Endpoint, now: Instant) -> Member<C> {
+        let address = &endpoint.address;
+        let node = Node::new(address, endpoint.weight, (self.connect)(address), self.metrics.instance(address), now);
         Member { node: Arc::new(node), record: Record::default() }
     }
 

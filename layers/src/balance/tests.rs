@@ -95,7 +95,7 @@ impl World {
     }
 
     fn discover(&self, instances: &[(&str, u32)]) {
-        let instances: Vec<_> = instances.iter().map(|(a, weight)| Instance { address: (*a).to_owned(), weight: *weight }).collect();
+        let instances: Vec<_> = instances.iter().map(|(a, weight)| Endpoint { address: (*a).to_owned(), weight: *weight }).collect();
         self.nodes.update(&instances, Instant::now());
     }
 

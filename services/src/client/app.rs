@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
 use user_info_api::config::{UserClientConfig, UserClientLive};
-use user_info_layers::balance::Instance;
+use user_info_layers::balance::Endpoint;
 use user_info_layers::{Call, Error};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
@@ -174,8 +174,8 @@ async fn follow(stack: &ClientStack, mut found: watch::Receiver<Discovered>) {
 }
 
 fn update(stack: &ClientStack, found: &Discovered) {
-    let instances: Vec<_> = found.instances.iter().map(|n| Instance { address: n.address.clone(), weight: n.weight }).collect();
-    stack.nodes.update(&instances, Instant::now());
+    let endpoints: Vec<_> = found.instances.iter().map(|n| Endpoint { address: n.address.clone(), weight: n.weight }).collect();
+    stack.nodes.update(&endpoints, Instant::now());
 }
 
 fn discovery_part(found: watch::Receiver<Discovered>) -> impl Fn() -> Part + Send + Sync {

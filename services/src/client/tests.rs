@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use tower::ServiceExt;
 use user_info_api::config::{CircuitBreaker, UserClientLive};
 use user_info_layers::Error;
-use user_info_layers::balance::{Connection as _, ConnectionState, Instance};
+use user_info_layers::balance::{Connection as _, ConnectionState, Endpoint};
 use user_info_proto::user_info_server::{UserInfo, UserInfoServer};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
 
@@ -156,7 +156,7 @@ impl Client {
     }
 
     fn discover(&self, addresses: &[&str]) {
-        let instances: Vec<_> = addresses.iter().map(|a| Instance { address: (*a).to_owned(), weight: 100 }).collect();
+        let instances: Vec<_> = addresses.iter().map(|a| Endpoint { address: (*a).to_owned(), weight: 100 }).collect();
         self.stack.nodes.update(&instances, Instant::now());
     }
 
