@@ -8,7 +8,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use tokio::time::Instant;
-//! use tonic::transport::{Channel, Endpoint};
+//! use tonic::transport::Channel;
 //! use tonic_health::pb::{HealthCheckRequest as Ask, HealthCheckResponse as Answer, health_client::HealthClient};
 //! use tower::{Service, ServiceBuilder};
 //! use user_info_layers::middleware::{breaker, breaker::BreakerLayer, rate_limit::RateLimitLayer, rate_limit::TokenBucket};
@@ -45,7 +45,7 @@
 //! let limit = RateLimitLayer::new(&registry, "health", Default::default())?;
 //! limit.configure(Some(TokenBucket { requests_per_second: 1, ..TokenBucket::default() }.into()));
 //! let breaker = BreakerLayer::new(breaker::Settings::default(), breaker::BreakerMetrics::new(&registry, "health")?);
-//! let connect = |address: &str| Lazy(HealthClient::new(Endpoint::try_from(format!("http://{address}")).unwrap().connect_lazy()));
+//! let connect = |address: &str| Lazy(HealthClient::new(Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy()));
 //! let metrics = InstanceMetrics::new(&registry, "health")?;
 //! let nodes = Arc::new(NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), connect));
 //! nodes.update(&[Endpoint { address, weight: 100 }], Instant::now()); // whenever discovery has news

@@ -201,3 +201,6 @@ async fn finish(workers: Vec<Worker>, exporter: Exporter, limit: Duration) -> Re
     tracing::info!("stopped");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
