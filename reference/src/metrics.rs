@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
-use user_info_services::metrics::Register;
+use user_info_layers::metrics::Register;
 use user_info_services::{client, server};
 
 use crate::markdown::{code, head, table};

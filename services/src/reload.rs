@@ -12,9 +12,9 @@ use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use user_info_api::config::Config;
 use user_info_api::watch::Changes;
+use user_info_layers::metrics::Register;
 
 use crate::config;
-use crate::metrics::Register;
 
 /// Files are read this often also where no change is told.
 pub(crate) const POLL: Duration = Duration::from_secs(2);
@@ -56,16 +56,14 @@ impl Metrics {
     /// # Errors
     /// If the registry has metrics of these names already.
     pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
-        let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
-        let refused =
-            IntGauge::new("bbs_config_refused", "1 while the config file cannot be used and the last good one is in force, 0 otherwise.")?;
-        let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
-        registry.register(Box::new(reloads.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(generation.clone()))?;
-        Ok(Self { reloads, failures, refused, generation })
+        let failures = "Changes of the config file that could not be used.";
+        let refused = "1 while the config file cannot be used and the last good one is in force, 0 otherwise.";
+        Ok(Self {
+            reloads: registry.counter("bbs_config_reloads_total", "Changes of the config file put in force.")?,
+            failures: registry.counter("bbs_config_reload_failures_total", failures)?,
+            refused: registry.gauge("bbs_config_refused", refused)?,
+            generation: registry.gauge("bbs_config_generation", "Generation of the spec in force.")?,
+        })
     }
 }
 
@@ -86,9 +84,9 @@ impl<C: Config> Live<C> {
         self.state.load_full()
     }
 
-    /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `apply` is given each new
+    /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `configure` is given each new
     /// configuration.
-    pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut apply: impl FnMut(&C)) {
+    pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut configure: impl FnMut(&C)) {
         let mut changes = Changes::of(&[path.to_owned()], POLL);
         let mut seen = None;
         loop {
@@ -97,7 +95,7 @@ impl<C: Config> Live<C> {
                 match text.as_deref().map_err(Clone::clone).and_then(|t| config::parse::<C>(path, t).map_err(|e| e.to_string())) {
                     Ok(mut config) => {
                         amend(&mut config);
-                        self.accept(&config, &mut apply);
+                        self.accept(&config, &mut configure);
                     }
                     Err(problem) => self.refuse(problem),
                 }
@@ -107,7 +105,7 @@ impl<C: Config> Live<C> {
         }
     }
 
-    fn accept(&self, file: &C, apply: &mut impl FnMut(&C)) {
+    fn accept(&self, file: &C, configure: &mut impl FnMut(&C)) {
         self.metrics.refused.set(0);
         let old = self.get();
         let config = old.config.with_live(file);
@@ -119,7 +117,7 @@ impl<C: Config> Live<C> {
             tracing::warn!("the config file changed in more than its live part; the rest takes a restart");
         }
         if config != old.config {
-            apply(&config);
+            configure(&config);
             self.metrics.reloads.inc();
             self.metrics.generation.set(config.generation());
             tracing::info!(generation = config.generation(), "live settings in force");

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use user_info_api::config::UserInfoConfig;
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GET_USER_INFO, GetUserInfoRequest};
+use user_info_services::server::{self, Listeners};
 use user_info_testing::port::free_ports;
 use user_info_testing::wait::eventually;
 
@@ -51,13 +52,14 @@ async fn a_recorded_call_is_exported_within_its_callers_trace() {
     );
     std::fs::write(&file, &text).expect("written");
     let config: UserInfoConfig = user_info_services::config::load(&file).expect("valid");
+    let listeners = Listeners::bind(&config.server).expect("free ports");
     let (stop, stopped) = oneshot::channel::<()>();
     let service = tokio::spawn(async move {
         let told = async {
             let _ = stopped.await;
             "the test"
         };
-        user_info_services::server::run(config, &file, told).await
+        server::run(|_| Ok(listeners), config, Some(&file), told).await
     });
 
     let mut client = eventually("it serves", async || UserInfoClient::connect(format!("http://127.0.0.1:{grpc}")).await).await;

@@ -2,10 +2,10 @@
 
 use prometheus::process_collector::ProcessCollector;
 use user_info_api::config::UserClientLive;
+use user_info_layers::metrics::Register;
 
 use super::ClientStack;
 use super::stack::PREFIX;
-use crate::metrics::Register;
 use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
 use crate::reload;
 use crate::telemetry::LogMetrics;
@@ -17,7 +17,7 @@ use crate::tls::TlsMetrics;
 /// If the registry has metrics of these names already.
 pub fn register_metrics(registry: &dyn Register) -> prometheus::Result<()> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
-    LogMetrics::register(registry, PREFIX)?;
+    LogMetrics::new(registry, PREFIX)?;
     reload::Metrics::new(registry)?;
     ClientStack::new(&UserClientLive::default(), None, registry)?;
     DiscoveryMetrics::new(registry)?;

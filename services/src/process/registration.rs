@@ -7,9 +7,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use user_info_api::config::Consul;
+use user_info_layers::metrics::Register;
 
 use super::readiness::{Part, Readiness};
-use crate::metrics::Register;
 use crate::registry::{Instance, Registrar, RegistrarMetrics, RegistrarState, SetupError};
 
 /// An instance that cannot register for this long serves all the same, and says so.

@@ -93,7 +93,7 @@ fn weight(text: Option<&String>) -> u32 {
 }
 
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! Why `user_info` cannot start.
 
+use user_info_layers::middleware::spans::SpanError;
+
 use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::data::ConnectError;
-use crate::middleware::spans::SpanError;
 use crate::process::BindError;
 use crate::process::registration::RegistrationError;
 use crate::tls::TlsError;
@@ -23,7 +24,7 @@ pub enum StartError {
     #[error(transparent)]
     Registration(#[from] RegistrationError),
     /// Traces cannot be exported as the configuration asks.
-    #[error(transparent)]
+    #[error("tracing.otlpEndpoint: {0}")]
     Spans(#[from] SpanError),
     /// Two metrics of the same name.
     #[error("metrics: {0}")]

@@ -17,10 +17,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use user_info_backoff::Backoff;
+use user_info_layers::balance::Staleness;
 
 use super::read_to_end::ReadToEnd;
 use super::{Channel, Shared, State};
-use crate::balance::Staleness;
 use crate::stream::Stream;
 use crate::tls::Connector;
 

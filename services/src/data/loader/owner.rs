@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use user_info_backoff::Backoff;
 
 use super::bound::Bound;
-use super::queue::{Lease, Queue, Request};
+use super::queue::{ConnectionGuard, Queue, Request};
 use super::{Answer, Backend, CONNECT_BOUND, ConnectError, LoadError, ReadError};
 
 /// Pauses before a new attempt to connect, of which a random half to all is waited.
@@ -21,7 +21,7 @@ pub(super) async fn connect<B: Backend>(backend: &B, store: &str) -> Result<B::C
 }
 
 /// An open connection, counted as such.
-type Open<B> = (<B as Backend>::Connection, Lease<<B as Backend>::Key, <B as Backend>::Value>);
+type Open<B> = (<B as Backend>::Connection, ConnectionGuard<<B as Backend>::Key, <B as Backend>::Value>);
 
 /// How a query ended that gave no answers.
 enum Failure {
@@ -64,16 +64,16 @@ impl<B: Backend> Owner<B> {
     pub(super) async fn run(mut self, mut open: Option<Open<B>>) {
         let mut first = self.id > 0 && open.is_none();
         loop {
-            let (mut connection, lease) = match open.take() {
+            let (mut connection, guard) = match open.take() {
                 Some(open) => open,
                 // The first attempt of a further connection need not wait; that of the connection 0 was made when the loader was opened.
                 None => match self.reconnect(std::mem::take(&mut first)).await {
-                    Some(connection) => (connection, Lease::open(&self.queue, self.id)),
+                    Some(connection) => (connection, ConnectionGuard::open(&self.queue, self.id)),
                     None => return,
                 },
             };
             let end = self.serve(&mut connection).await;
-            drop(lease);
+            drop(guard);
             if let End::Closed = end {
                 return;
             }
