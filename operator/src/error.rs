@@ -145,6 +145,11 @@ impl Error {
         self.judge().0
     }
 
+    /// Whether it calls for someone to do something.
+    pub fn lasting(&self) -> bool {
+        matches!(self.class(), Class::Configuration | Class::Permanent)
+    }
+
     /// Its name: the same in conditions, Events and metrics.
     pub fn reason(&self) -> &'static str {
         self.judge().1

@@ -10,18 +10,20 @@ use user_info_api::crd::UserInfoDeployment;
 
 use super::difference::differences;
 use super::releases;
+use crate::addons::Managed;
 use crate::children::Seen;
 use crate::cluster::{Cluster, ClusterError};
+use crate::config_file::ConfigVersion;
 use crate::discovery;
 use crate::error::{ApiError, Error};
 use crate::helm::chart::Embedded;
 use crate::kind::Kind;
 use crate::names::{Component, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 use crate::ownership::{self, Ownership, ownership};
-use crate::reconcile::build::{Child, Revision, build};
-use crate::reconcile::dereference::{Found, data, missing};
+use crate::reconcile::build::migration::data;
+use crate::reconcile::build::{Child, build};
+use crate::reconcile::dereference::{Found, missing};
 use crate::reconcile::faults;
-use crate::reconcile::provision::managed::Managed;
 use crate::reconcile::provision::{Wanted, wanted};
 use crate::reconcile::validate::validate;
 
@@ -112,10 +114,10 @@ async fn find(
     let missing = missing(client, &owner.namespace, resource, &Managed::default()).await?;
     Ok(Found {
         missing,
-        data: data(client, &owner, resource, &wanted).await?,
+        data: data(client, &owner, resource, &wanted.managed).await?,
         managed: wanted.managed,
-        server: revision(client, &owner, Component::Server).await?,
-        client: revision(client, &owner, Component::Client).await?,
+        server: config(client, &owner, Component::Server).await?,
+        client: config(client, &owner, Component::Client).await?,
         clock: faults::clock(resource.spec.fault_injection.as_ref(), known, now),
         service_monitors: discovery::knows(client, "monitoring.coreos.com/v1", "ServiceMonitor").await?,
         pods_role: None,
@@ -124,10 +126,10 @@ async fn find(
     })
 }
 
-async fn revision(client: &Client, owner: &Owner, component: Component) -> Result<Option<Revision>, DiffError> {
+async fn config(client: &Client, owner: &Owner, component: Component) -> Result<Option<ConfigVersion>, DiffError> {
     let live = Kind::ConfigMap.api(client, &owner.namespace).get_opt(&owner.object(component)).await?;
     let seen = live.and_then(|live| Seen::of(&live.metadata, OPERATOR)).filter(|seen| seen.belongs_to(owner));
-    Ok(seen.and_then(|seen| seen.revision))
+    Ok(seen.and_then(|seen| seen.config))
 }
 
 async fn change(client: &Client, owner: &Owner, child: &Child) -> Result<Vec<String>, DiffError> {

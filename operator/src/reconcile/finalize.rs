@@ -13,13 +13,13 @@ use serde_json::json;
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment};
 
 use self::leave::Leaves;
-use super::apply::{self, claim};
+use super::apply;
 use super::provision::account;
 use super::provision::remove::{self, Wait};
+use crate::addons::Addon;
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{ADOPT, FINALIZER, MANAGED_BY, OPERATOR, Owner};
@@ -106,7 +106,7 @@ async fn retain(owner: &Owner, context: &Context) -> Result<Option<Wait>, Error>
     let children = context.children.of(owner);
     for ((kind, name), seen) in &children {
         let api = kind.api(&context.client, &owner.namespace);
-        let Some(live) = claim::look(&api, name).await?.filter(|live| live.uid.as_ref() == Some(&seen.uid)) else { continue };
+        let Some(live) = apply::look(&api, name).await?.filter(|live| live.uid.as_ref() == Some(&seen.uid)) else { continue };
         let others: Vec<_> = live.owner_references.into_iter().flatten().filter(|other| Some(&other.uid) != owner.uid.as_ref()).collect();
         let patch = json!({"metadata": {
             "uid": live.uid,

@@ -2,9 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
 
+use super::look::look;
 use super::take_over;
 use crate::children::created_by;
 use crate::context::Context;
@@ -60,12 +61,6 @@ pub(super) async fn foreign<'a>(owner: &Owner, children: impl Iterator<Item = &'
         }
     }
     Ok(all)
-}
-
-/// The metadata of an object; none if it is not there. By a list, which every kind is watched by already.
-pub(in crate::reconcile) async fn look(api: &Api<DynamicObject>, name: &str) -> Result<Option<ObjectMeta>, kube::Error> {
-    let list = api.list_metadata(&ListParams::default().fields(&format!("metadata.name={name}"))).await?;
-    Ok(list.items.into_iter().next().map(|object| object.metadata))
 }
 
 /// Makes an object the resource's that is offered to it, by one write: after that it can be applied like any other. Fields of those who made it

@@ -5,8 +5,8 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
-use super::claim::look;
 use super::hand_over::HOLDER;
+use super::look::look;
 use crate::names::OPERATOR;
 
 /// Who sets fields that nobody wrote down: a Deployment's revision, for one.

@@ -16,7 +16,7 @@ use crate::memory::Record;
 use crate::names::{ABANDON_RELEASES, OPERATOR, Owner};
 use crate::reconcile::provision::remove::Wait;
 use crate::reconcile::status::condition;
-use crate::reconcile::{pace, report, unreadable};
+use crate::reconcile::{events, pace, unreadable};
 use crate::resource::Watched;
 
 /// An end that takes no longer is worth no Event.
@@ -50,7 +50,7 @@ pub(super) async fn tell(watched: &Watched, wait: &Wait, record: &mut Record, co
         };
         // Events that differ in their note alone are taken for one, with the first note.
         let action = if wait.what.iter().any(|what| what.starts_with("Helm")) { "Uninstall" } else { "Finalize" };
-        report::event(&watched.object_ref(&()), type_, reason, action, message.clone(), context).await;
+        events::event(&watched.object_ref(&()), type_, reason, action, message.clone(), context).await;
         record.waits = Some(message);
     }
     record.looks += 1;

@@ -9,10 +9,10 @@ use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
 use super::account;
+use crate::addons::Addon;
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::drift::{self, Marks};
 use crate::helm::payload::Payload;
 use crate::helm::revision::{Revision, histories as told};

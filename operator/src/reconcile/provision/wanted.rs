@@ -7,13 +7,12 @@ use kube::{Api, Client};
 use serde_json::Value;
 use user_info_api::crd::{ChartSource, UserInfoDeployment, ValuesFrom, ValuesKind};
 
-use super::managed::Managed;
+use crate::addons::values;
+use crate::addons::{Addon, Managed};
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::chart::{Chart, Credentials, Embedded};
 use crate::helm::complaint::Complaint;
 use crate::helm::desired::Desired;
-use crate::helm::values;
 use crate::names::Owner;
 
 /// What is wanted of releases.

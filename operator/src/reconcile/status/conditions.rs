@@ -7,13 +7,13 @@ use user_info_api::crd::{AddonMode, AddonPhase, UserInfoDeploymentStatus};
 use super::View;
 use crate::error::Class;
 use crate::helm::complaint::Complaint;
-use crate::reconcile::confirm::Confirmation;
+use crate::memory::Confirmation;
 use crate::reconcile::faults::whole_seconds;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::provision::{Progressed, STALLED};
+use crate::reconcile::provision::{AddonProgress, STALLED};
 
 /// Whether something holds, its name, and a sentence about it.
-type Verdict = (bool, &'static str, String);
+type Judgement = (bool, &'static str, String);
 
 /// All conditions.
 pub(super) fn conditions(view: &View<'_>, before: &UserInfoDeploymentStatus) -> Vec<Condition> {
@@ -55,7 +55,7 @@ pub(in crate::reconcile) fn condition(
     }
 }
 
-fn ready(view: &View<'_>) -> Verdict {
+fn ready(view: &View<'_>) -> Judgement {
     if let Some(failure) = view.failure {
         return (false, failure.reason(), failure.to_string());
     }
@@ -84,7 +84,7 @@ fn ready(view: &View<'_>) -> Verdict {
 }
 
 /// Fewer pods than there are to be, and why.
-fn short(observed: &Observed, what: &str, reason: &'static str) -> Verdict {
+fn short(observed: &Observed, what: &str, reason: &'static str) -> Judgement {
     let workload = &observed.workload;
     let numbers = format!("{} of {} ready", workload.ready, count(workload.desired, what));
     match &observed.trouble {
@@ -93,13 +93,13 @@ fn short(observed: &Observed, what: &str, reason: &'static str) -> Verdict {
     }
 }
 
-fn unconfirmed(confirmed: &Confirmation, what: &str) -> Verdict {
+fn unconfirmed(confirmed: &Confirmation, what: &str) -> Judgement {
     let problem = confirmed.problem.as_deref().unwrap_or("no answer");
     let message = format!("{} of {} {what} have the settings in force; {problem}", confirmed.confirmed, confirmed.pods);
     (false, "SettingsNotConfirmed", message)
 }
 
-fn available(view: &View<'_>) -> Verdict {
+fn available(view: &View<'_>) -> Judgement {
     let available = view.server.as_ref().map_or(0, |server| server.workload.available);
     match available {
         0 => (false, "NoInstance", "no instance takes calls".to_owned()),
@@ -107,7 +107,7 @@ fn available(view: &View<'_>) -> Verdict {
     }
 }
 
-fn progressing(view: &View<'_>) -> Verdict {
+fn progressing(view: &View<'_>) -> Judgement {
     if view.failure.is_some() {
         return (false, "Failed", "waits for what Degraded tells of".to_owned());
     }
@@ -118,7 +118,7 @@ fn progressing(view: &View<'_>) -> Verdict {
     if let Some(held) = view.held {
         return (true, "Waiting", held.to_owned());
     }
-    let working = |one: &&Progressed| {
+    let working = |one: &&AddonProgress| {
         matches!(one.status.phase, AddonPhase::Pending | AddonPhase::Progressing | AddonPhase::Removing) && one.complaint.is_none()
     };
     if let Some(one) = progressed(view).iter().find(working) {
@@ -130,7 +130,7 @@ fn progressing(view: &View<'_>) -> Verdict {
     (false, "Settled", "nothing is left to do".to_owned())
 }
 
-fn degraded(view: &View<'_>) -> Verdict {
+fn degraded(view: &View<'_>) -> Judgement {
     if let Some(failure) = view.failure {
         return (true, failure.reason(), failure.to_string());
     }
@@ -154,8 +154,8 @@ fn degraded(view: &View<'_>) -> Verdict {
     (false, "AsExpected", "nothing is wrong".to_owned())
 }
 
-fn addons(view: &View<'_>) -> Verdict {
-    let unready = |one: &&Progressed| one.status.mode == AddonMode::Managed && one.status.phase != AddonPhase::Ready;
+fn addons(view: &View<'_>) -> Judgement {
+    let unready = |one: &&AddonProgress| one.status.mode == AddonMode::Managed && one.status.phase != AddonPhase::Ready;
     let missing: Vec<_> = progressed(view).iter().filter(unready).collect();
     if view.provision.is_none() {
         return (false, "Unknown", "the releases could not be looked at".to_owned());
@@ -167,20 +167,20 @@ fn addons(view: &View<'_>) -> Verdict {
     (false, reason, missing.into_iter().map(said).collect::<Vec<_>>().join("; "))
 }
 
-fn progressed<'a>(view: &View<'a>) -> &'a [Progressed] {
+fn progressed<'a>(view: &View<'a>) -> &'a [AddonProgress] {
     view.provision.map_or(&[], |provision| &provision.addons)
 }
 
-fn complaints<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Progressed, &'a Complaint)> {
+fn complaints<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a AddonProgress, &'a Complaint)> {
     progressed(view).iter().filter_map(|one| Some((one, one.complaint.as_ref()?)))
 }
 
 /// How far an addon is, in words.
-fn said(one: &Progressed) -> String {
+fn said(one: &AddonProgress) -> String {
     format!("{}: {}", one.addon.name(), one.status.message.as_deref().unwrap_or("not ready"))
 }
 
-fn paused(view: &View<'_>) -> Verdict {
+fn paused(view: &View<'_>) -> Judgement {
     if view.resource.spec.operation.paused {
         (true, "Paused", "changes wait for spec.operation.paused: false".to_owned())
     } else {
@@ -188,7 +188,7 @@ fn paused(view: &View<'_>) -> Verdict {
     }
 }
 
-fn stalled(view: &View<'_>) -> Verdict {
+fn stalled(view: &View<'_>) -> Judgement {
     match view.failure {
         Some(failure) if failure.class() == Class::Permanent => (true, failure.reason(), failure.to_string()),
         _ if let Some((one, complaint)) = complaints(view).find(|(one, _)| one.status.failures >= STALLED) => {

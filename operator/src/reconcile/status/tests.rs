@@ -1,8 +1,9 @@
 use super::*;
 use crate::helm::complaint::Complaint;
-use crate::reconcile::observe::{Trouble, Workload};
+use crate::reconcile::observe::Trouble;
 use crate::reconcile::provision::tests::progressed;
 use crate::reconcile::validate::{tests as input, validate};
+use crate::workload::Workload;
 
 fn workload(desired: i32, ready: i32) -> Observed {
     let workload = Workload { current: true, desired, replicas: desired, ready, updated: desired, available: ready };

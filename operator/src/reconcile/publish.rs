@@ -1,20 +1,17 @@
-//! Tells the world: the status where it has changed, an Event and a metric where the reason has.
+//! Makes the status known: writes it where it has changed, and tells of the reason in an Event and a metric where that has.
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use user_info_api::crd::{UserInfoDeployment, UserInfoDeploymentStatus};
 
+use super::events::event;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::Record;
 use crate::names::OPERATOR;
-
-/// Longest note of an Event, in bytes, with room for the sign that it was cut; the API server takes 1 KiB.
-const LONGEST_NOTE: usize = 1000;
 
 /// Writes `status` unless the resource has it.
 pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, context: &Context) -> Result<(), Error> {
@@ -56,32 +53,4 @@ pub async fn tell(resource: &UserInfoDeployment, status: &UserInfoDeploymentStat
         && !["Creating", "Waiting", "Stopped", "InstancesNotReady", "ClientsNotReady"].contains(&ready.reason.as_str());
     let type_ = if warning { EventType::Warning } else { EventType::Normal };
     event(&resource.object_ref(&()), type_, &ready.reason, "Reconcile", ready.message.clone(), context).await;
-}
-
-/// The note as far as an Event takes it.
-fn shortened(note: String) -> String {
-    match note.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_NOTE).last() {
-        Some(end) if end < note.len() => format!("{}…", &note[..end]),
-        _ => note,
-    }
-}
-
-/// Writes an Event about the resource. That it cannot be written is only logged: Events are for people.
-pub async fn event(resource: &ObjectReference, type_: EventType, reason: &str, action: &str, note: String, context: &Context) {
-    let event = Event { type_, reason: reason.to_owned(), note: Some(shortened(note)), action: action.to_owned(), secondary: None };
-    if let Err(error) = context.recorder.publish(&event, resource).await {
-        tracing::warn!(%error, reason, "an Event could not be written");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_is_cut_between_characters() {
-        assert_eq!(shortened("short".to_owned()), "short");
-        let cut = shortened("ä".repeat(LONGEST_NOTE));
-        assert_eq!((cut.chars().count(), cut.ends_with("ä…")), (LONGEST_NOTE / 2 + 1, true));
-    }
 }
