@@ -14,6 +14,7 @@ pub use self::rollout::{ConfigRollout, Confirmation};
 use crate::addons::Addon;
 use crate::kind::Kind;
 use crate::names::Component;
+use crate::reason::Reason;
 
 /// What is remembered of one resource.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub struct Record {
     /// What its end waits for, as it was last told of in an Event.
     pub waits: Option<String>,
     /// The reason that was last told of, in an Event and in metrics.
-    pub told: Option<String>,
+    pub told: Option<Reason>,
 }
 
 /// Records by uid.

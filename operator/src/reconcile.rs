@@ -41,7 +41,7 @@ async fn resource(watched: &Watched, record: &mut Record, context: &Context) -> 
         let policy = unreadable::policy(watched, context).await?;
         let again = finalize::finish(watched, policy, record, context).await?;
         if again.is_none() {
-            context.metrics.state(record.told.take().as_deref(), None);
+            context.metrics.state(record.told.take(), None);
             context.memory.forget(meta.uid.as_deref().unwrap_or_default());
         }
         return Ok(again);

@@ -89,6 +89,7 @@ fn reasons(
 mod tests {
     use super::*;
     use crate::helm::complaint::Complaint;
+    use crate::reason::Reason;
     use crate::reconcile::validate::tests::resource;
     use serde_json::json;
 
@@ -142,7 +143,7 @@ mod tests {
             changes(None, &redis, &others, &wanted(json!({}))),
             ["would not install Helm release demo-redis: one of someone else stands in its place"]
         );
-        let lack = Complaint { reason: "SecretMissing", message: "Secret who does not exist".to_owned() };
+        let lack = Complaint { reason: Reason::SecretMissing, message: "Secret who does not exist".to_owned() };
         let lacking = Wanted { complaints: BTreeMap::from([(Addon::Redis, lack)]), ..Wanted::default() };
         assert_eq!(
             changes(None, &redis, &BTreeMap::new(), &lacking),

@@ -1,5 +1,6 @@
 //! Makes the status known: writes it where it has changed, and tells of the reason in an Event and a metric where that has.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::EventType;
@@ -8,10 +9,12 @@ use serde_json::json;
 use user_info_api::crd::{UserInfoDeployment, UserInfoDeploymentStatus};
 
 use super::events::event;
+use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::Record;
 use crate::names::OPERATOR;
+use crate::reason::Reason;
 
 /// Writes `status` unless the resource has it.
 pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, context: &Context) -> Result<(), Error> {
@@ -38,19 +41,20 @@ pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentSta
 
 /// Tells of the reason why the resource is ready or not, if it is another than before.
 pub async fn tell(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, record: &mut Record, context: &Context) {
-    let Some(ready) = status.conditions.iter().find(|condition| condition.type_ == "Ready") else { return };
-    let before = record.told.replace(ready.reason.clone());
-    if before.as_ref() == Some(&ready.reason) {
+    let is_ready = |condition: &&Condition| condition.type_ == ConditionType::Ready.name();
+    let Some(ready) = status.conditions.iter().find(is_ready) else { return };
+    let Some(reason) = Reason::named(&ready.reason) else { return };
+    let before = record.told.replace(reason);
+    if before == Some(reason) {
         return;
     }
-    context.metrics.state(before.as_deref(), Some(&ready.reason));
+    context.metrics.state(before, Some(reason));
     // After a start of the operator, the status still says what was told.
-    let old = resource.status.iter().flat_map(|status| &status.conditions).find(|condition| condition.type_ == "Ready");
+    let old = resource.status.iter().flat_map(|status| &status.conditions).find(is_ready);
     if before.is_none() && old.is_some_and(|old| old.reason == ready.reason) {
         return;
     }
-    let warning = ready.status != "True"
-        && !["Creating", "Waiting", "Stopped", "InstancesNotReady", "ClientsNotReady"].contains(&ready.reason.as_str());
+    let warning = ready.status != "True" && !reason.expected();
     let type_ = if warning { EventType::Warning } else { EventType::Normal };
-    event(&resource.object_ref(&()), type_, &ready.reason, "Reconcile", ready.message.clone(), context).await;
+    event(&resource.object_ref(&()), type_, reason, "Reconcile", ready.message.clone(), context).await;
 }

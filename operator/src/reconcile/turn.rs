@@ -57,7 +57,7 @@ async fn guarded(watched: &Watched, context: &Context) -> Action {
             record.failures += 1;
             context.metrics.failed(&error);
             let pause = pace::after_failure(error.class(), record.failures);
-            tracing::warn!(%error, class = error.class().name(), reason = error.reason(), again_in = ?pause, "not reconciled");
+            tracing::warn!(%error, class = error.class().name(), reason = error.reason().name(), again_in = ?pause, "not reconciled");
             Action::requeue(pause)
         }
     }

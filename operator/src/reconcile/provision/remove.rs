@@ -98,7 +98,7 @@ pub async fn releases(owner: &Owner, addons: &[Addon], record: &mut Record, cont
             Some(TaskState::Ended(_, Some(complaint))) => {
                 known.failures += 1;
                 known.again = Some(Instant::now() + pace::after_failed_release(known.failures));
-                context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason]).inc();
+                context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason.name()]).inc();
                 known.complaint = Some(complaint);
             }
             Some(TaskState::Ended(_, None)) => known.succeeded(),

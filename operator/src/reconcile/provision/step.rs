@@ -23,6 +23,7 @@ use crate::kind::Kind;
 use crate::memory::AddonRecord;
 use crate::names::Owner;
 use crate::namespace;
+use crate::reason::Reason;
 use crate::reconcile::{events, pace};
 
 /// Least time between two repairs of one release: whoever else writes its objects is not to be fought with.
@@ -90,7 +91,7 @@ impl<'a> Step<'a> {
             Action::Foreign => {
                 let message =
                     format!("a Helm release {release} of someone else stands in its place; uninstall that, or set mode: External");
-                self.complain(Complaint { reason: "ReleaseForeign", message }).await;
+                self.complain(Complaint { reason: Reason::ReleaseForeign, message }).await;
                 return Ok(());
             }
             Action::Unlock(secret) => {
@@ -217,7 +218,7 @@ impl<'a> Step<'a> {
 pub(super) async fn failed(resource: &UserInfoDeployment, addon: Addon, known: &mut AddonRecord, complaint: Complaint, context: &Context) {
     known.failures += 1;
     known.again = Some(Instant::now() + pace::after_failed_release(known.failures));
-    context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason]).inc();
+    context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason.name()]).inc();
     if known.complaint.as_ref() != Some(&complaint) {
         let note = format!("{}: {}", addon.name(), complaint.message);
         events::event(&resource.object_ref(&()), EventType::Warning, complaint.reason, "Helm", note, context).await;

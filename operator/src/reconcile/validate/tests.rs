@@ -4,6 +4,7 @@ use super::*;
 use crate::addons::values;
 use crate::addons::{Addon, Managed};
 use crate::names::Owner;
+use crate::reason::Reason;
 use crate::reconcile::faults::clock;
 use crate::roles::Roles;
 use k8s_openapi::jiff::Timestamp;
@@ -43,9 +44,10 @@ fn plan(spec: &str) -> Result<Plan, Error> {
 
 #[test]
 fn what_cannot_be_done_in_a_cluster_is_refused_with_its_reason() {
-    for (spec, reason) in
-        [("{server: {weights: [100, 50]}}", "UnequalWeights"), ("{addons: {prometheus: {serviceMonitor: Enabled}}}", "NoServiceMonitors")]
-    {
+    for (spec, reason) in [
+        ("{server: {weights: [100, 50]}}", Reason::UnequalWeights),
+        ("{addons: {prometheus: {serviceMonitor: Enabled}}}", Reason::NoServiceMonitors),
+    ] {
         assert_eq!(plan(spec).err().map(|error| error.reason()), Some(reason), "{spec}");
     }
     assert!(plan("{server: {weights: [50, 50]}}").is_ok());
