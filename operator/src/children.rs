@@ -99,13 +99,13 @@ fn fingerprint(meta: &ObjectMeta, maker: &str) -> u64 {
 }
 
 /// A child's place: namespace, kind and name.
-type Key = (String, Kind, String);
+type ObjectKey = (String, Kind, String);
 
 /// All children that the watches have shown.
 #[derive(Debug)]
 pub struct Children {
     maker: &'static str,
-    seen: Mutex<HashMap<Key, Seen>>,
+    seen: Mutex<HashMap<ObjectKey, Seen>>,
     /// Lists that have not been complete yet.
     lists_due: channel::Sender<usize>,
 }
@@ -173,12 +173,12 @@ impl Children {
         self.lists_due.send_modify(|due| *due = due.saturating_sub(1));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Seen>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(kind: Kind, meta: &ObjectMeta) -> Key {
+fn key(kind: Kind, meta: &ObjectMeta) -> ObjectKey {
     (meta.namespace.clone().unwrap_or_default(), kind, meta.name.clone().unwrap_or_default())
 }
 

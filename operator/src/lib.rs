@@ -31,3 +31,4 @@ pub mod roles;
 pub mod run;
 pub mod telemetry;
 pub mod workload;
+pub mod writes;

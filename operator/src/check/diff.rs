@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 use user_info_api::crd::UserInfoDeployment;
@@ -26,6 +26,7 @@ use crate::reconcile::dereference::{Found, missing};
 use crate::reconcile::faults;
 use crate::reconcile::provision::{Wanted, wanted};
 use crate::reconcile::validate::validate;
+use crate::writes;
 
 /// Why a cluster cannot say what would change.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +141,7 @@ async fn change(client: &Client, owner: &Owner, child: &Child) -> Result<Vec<Str
         let objects = vec![ownership::title(child.kind.name(), &child.name, controller.as_deref())];
         return Ok(vec![format!("would not be carried out: {}", Error::Foreign { owner: owner.name.clone(), objects })]);
     }
-    let parameters = PatchParams::apply(OPERATOR).force().dry_run();
+    let parameters = writes::apply().dry_run();
     let after = api.patch(&child.name, &parameters, &Patch::Apply(&child.manifest)).await?;
     Ok(match before {
         None => vec![format!("would create {title}")],

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 const ENDINGS: usize = 1024;
 
 /// A release: its namespace and its name.
-pub type Key = (String, String);
+pub type ReleaseKey = (String, String);
 
 /// What became of what was begun for a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum TaskState {
 #[derive(Debug)]
 pub struct Task {
     /// The release.
-    pub key: Key,
+    pub key: ReleaseKey,
     /// The resource that it belongs to; it is looked at again when Helm has ended.
     pub owner: String,
     /// What is done.
@@ -49,7 +49,7 @@ pub struct Task {
 pub struct Runner {
     program: Program,
     turns: Arc<Semaphore>,
-    releases: Arc<Mutex<HashMap<Key, TaskState>>>,
+    releases: Arc<Mutex<HashMap<ReleaseKey, TaskState>>>,
     ended: broadcast::Sender<(String, String)>,
     stop: watch::Sender<bool>,
     metrics: Arc<Metrics>,
@@ -82,7 +82,7 @@ impl Runner {
     }
 
     /// What became of what was begun for a release. An ending is told once.
-    pub fn state(&self, key: &Key) -> Option<TaskState> {
+    pub fn state(&self, key: &ReleaseKey) -> Option<TaskState> {
         let mut releases = lock(&self.releases);
         match releases.get(key)? {
             running @ TaskState::Running(_) => Some(running.clone()),
@@ -134,6 +134,6 @@ impl Drop for Runner {
     }
 }
 
-fn lock(releases: &Mutex<HashMap<Key, TaskState>>) -> MutexGuard<'_, HashMap<Key, TaskState>> {
+fn lock(releases: &Mutex<HashMap<ReleaseKey, TaskState>>) -> MutexGuard<'_, HashMap<ReleaseKey, TaskState>> {
     releases.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,7 @@ mod verdict;
 
 use std::collections::BTreeSet;
 
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use user_info_api::crd::DriftDetection;
 
 use self::claim::Claimed;
@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{Component, OPERATOR};
+use crate::writes;
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -108,7 +109,7 @@ async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Contex
     // With the uid, one that has taken its name since is not changed.
     let mut manifest = child.manifest.clone();
     manifest["metadata"]["uid"] = claimed.uid.as_str().into();
-    let send = || async { api.patch(&child.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&manifest)).await };
+    let send = || async { api.patch(&child.name, &writes::apply(), &Patch::Apply(&manifest)).await };
     let answer = match send().await {
         Err(kube::Error::Api(status)) if status.is_invalid() && take_over::fields(&api, &child.name, &claimed.uid).await? => send().await,
         answer => answer,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -18,8 +18,9 @@ use super::pace;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::{ConfigRollout, Confirmation, Record};
-use crate::names::{CONFIG_HASH, Component, OPERATOR};
+use crate::names::{CONFIG_HASH, Component};
 use crate::workload::Workload;
+use crate::writes;
 
 /// How long pods are asked before that is given up.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -135,8 +136,7 @@ fn judge(in_force: &Value, live: &Value) -> Result<(), String> {
 async fn wake(api: &Api<Pod>, pod: &Pod, hash: &str, round: u32, context: &Context) -> Result<(), Error> {
     let value = if round == 0 { hash.to_owned() } else { format!("{hash}.{round}") };
     let patch = json!({"metadata": {"annotations": {CONFIG_HASH: value}}});
-    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch_metadata(&pod.name_any(), &parameters, &Patch::Merge(&patch)).await {
+    match api.patch_metadata(&pod.name_any(), &writes::merge(), &Patch::Merge(&patch)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["Pod", "patch"]).inc();
             Ok(())

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -13,8 +13,8 @@ use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::Record;
-use crate::names::OPERATOR;
 use crate::reason::Reason;
+use crate::writes;
 
 /// Writes `status` unless the resource has it.
 pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentStatus, context: &Context) -> Result<(), Error> {
@@ -29,7 +29,7 @@ pub async fn write(resource: &UserInfoDeployment, status: &UserInfoDeploymentSta
         "metadata": {"uid": resource.metadata.uid},
         "status": status,
     });
-    match api.patch_status(&resource.name_any(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&patch)).await {
+    match api.patch_status(&resource.name_any(), &writes::apply(), &Patch::Apply(&patch)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
             Ok(())

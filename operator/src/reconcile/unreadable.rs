@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch};
 use kube::core::error_boundary::InvalidObject;
 use serde_json::{Value, json};
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment, UserInfoDeploymentStatus};
@@ -13,8 +13,9 @@ use super::status::condition;
 use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
-use crate::names::{OPERATOR, Owner};
+use crate::names::Owner;
 use crate::resource::{self, Watched};
+use crate::writes;
 
 /// What becomes of what was made from the resource. Of an unreadable one, the field is read alone; where even that fails, nothing is removed.
 pub async fn policy(watched: &Watched, context: &Context) -> Result<DeletionPolicy, Error> {
@@ -57,8 +58,7 @@ pub async fn report(object: &InvalidObject, context: &Context) -> Result<Duratio
         make(ConditionType::Stalled, true),
     ]}});
     // No server-side apply: it would have to understand the whole object.
-    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    api.patch_status(&owner.name, &by, &Patch::Merge(&patch)).await?;
+    api.patch_status(&owner.name, &writes::merge(), &Patch::Merge(&patch)).await?;
     context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
     Err(error)
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch};
 use serde_json::json;
 
 use super::look::look;
@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::names::{ADOPT, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 use crate::ownership::{Ownership, is_resource, ownership, title};
 use crate::reconcile::build::Child;
+use crate::writes;
 
 /// Tries to write what others write at the same time, such as the Deployment's own controller.
 const TRIES: usize = 5;
@@ -31,8 +32,7 @@ pub(super) async fn claim(api: &Api<DynamicObject>, owner: &Owner, child: &Child
     let refused = |source: kube::Error| Error::Apply { kind: child.kind, name: child.name.clone(), source: source.into() };
     let replaced = || Error::Replaced { kind: child.kind, name: child.name.clone() };
     let object: DynamicObject = serde_json::from_value(child.manifest.clone()).map_err(|error| refused(kube::Error::SerdeError(error)))?;
-    let parameters = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-    match api.create(&parameters, &object).await {
+    match api.create(&writes::create(), &object).await {
         Ok(made) => {
             context.metrics.writes.with_label_values(&[child.kind.name(), "create"]).inc();
             return Ok(Claimed { uid: made.metadata.uid.unwrap_or_default(), stood: false });
@@ -77,7 +77,7 @@ async fn adopt(api: &Api<DynamicObject>, owner: &Owner, child: &Child, live: Obj
         "annotations": {ADOPT: null},
         "managedFields": take_over::all(live.managed_fields.unwrap_or_default(), &version),
     }});
-    api.patch_metadata(&child.name, &parameters(), &Patch::Merge(&patch)).await?;
+    api.patch_metadata(&child.name, &writes::merge(), &Patch::Merge(&patch)).await?;
     context.metrics.writes.with_label_values(&[child.kind.name(), "patch"]).inc();
     tracing::info!(kind = child.kind.name(), name = child.name, "adopted");
     Ok(Claimed { uid: live.uid.unwrap_or_default(), stood: true })
@@ -96,7 +96,7 @@ pub(super) async fn settle(api: &Api<DynamicObject>, child: &Child, applied: Obj
             return Ok(live);
         }
         let patch = json!({"metadata": {"managedFields": kept, "resourceVersion": live.resource_version, "uid": uid}});
-        match api.patch_metadata(&child.name, &parameters(), &Patch::Merge(&patch)).await {
+        match api.patch_metadata(&child.name, &writes::merge(), &Patch::Merge(&patch)).await {
             Ok(settled) => {
                 context.metrics.writes.with_label_values(&[child.kind.name(), "patch"]).inc();
                 return Ok(settled.metadata);
@@ -108,8 +108,4 @@ pub(super) async fn settle(api: &Api<DynamicObject>, child: &Child, applied: Obj
         }
     }
     Err(replaced())
-}
-
-fn parameters() -> PatchParams {
-    PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() }
 }

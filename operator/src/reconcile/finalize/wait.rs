@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::events::EventType;
 use serde_json::json;
 use user_info_api::crd::UserInfoDeploymentStatus;
@@ -14,12 +14,13 @@ use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::Record;
-use crate::names::{ABANDON_RELEASES, OPERATOR, Owner};
+use crate::names::{ABANDON_RELEASES, Owner};
 use crate::reason::Reason;
 use crate::reconcile::provision::remove::Wait;
 use crate::reconcile::status::condition;
 use crate::reconcile::{events, pace, unreadable};
 use crate::resource::Watched;
+use crate::writes;
 
 /// An end that takes no longer is worth no Event.
 const USUAL: Duration = Duration::from_secs(10);
@@ -102,8 +103,7 @@ fn conditions(before: &UserInfoDeploymentStatus, wait: &Wait, message: &str, gen
 async fn write(meta: &ObjectMeta, conditions: &[Condition], context: &Context) -> Result<(), Error> {
     let owner = Owner::of(meta);
     let patch = json!({"metadata": {"uid": meta.uid}, "status": {"conditions": conditions}});
-    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match unreadable::api(&owner, context).patch_status(&owner.name, &by, &Patch::Merge(&patch)).await {
+    match unreadable::api(&owner, context).patch_status(&owner.name, &writes::merge(), &Patch::Merge(&patch)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
             Ok(())

@@ -21,6 +21,7 @@ use crate::helm::complaint::Complaint;
 use crate::helm::kubeconfig::{account, may};
 use crate::names::{CHARTS, COMPONENT, FINALIZER, MANAGED_BY, OPERATOR};
 use crate::reason::Reason;
+use crate::writes;
 
 /// How long it may take until a binding that was just made is in force.
 const FRESH: Duration = Duration::from_secs(5);
@@ -140,7 +141,7 @@ async fn create<K>(api: &Api<K>, object: &K, context: &Context) -> Result<(), ku
 where
     K: Resource<DynamicType = ()> + Clone + serde::Serialize + DeserializeOwned + std::fmt::Debug,
 {
-    match api.create(&PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() }, object).await {
+    match api.create(&writes::create(), object).await {
         // Someone else was faster; that will do.
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         result => {

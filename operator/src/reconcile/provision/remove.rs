@@ -21,7 +21,7 @@ use crate::helm::command::{self, Call, Verb};
 use crate::helm::complaint::Complaint;
 use crate::helm::plan::{Action, Standing, plan};
 use crate::helm::revision::Revision;
-use crate::helm::runner::{Key, Task, TaskState};
+use crate::helm::runner::{ReleaseKey, Task, TaskState};
 use crate::kind::Kind;
 use crate::memory::{AddonRecord, Record};
 use crate::names::{COMPONENT, INSTANCE, Owner};
@@ -164,7 +164,7 @@ async fn removal(owner: &Owner, addon: Addon, history: &[Revision], failures: u3
     Ok((Verb::Uninstall, command::uninstall(&release, &owner.namespace, TIMEOUT, failures < WITHOUT_HOOKS)))
 }
 
-fn key(owner: &Owner, addon: Addon) -> Key {
+fn key(owner: &Owner, addon: Addon) -> ReleaseKey {
     (owner.namespace.clone(), addon.release(&owner.name))
 }
 
