@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use crate::error::Error;
+use crate::reason::Reason;
 
 /// What the names of the metrics begin with.
 pub const PREFIX: &str = "user_info_operator";
@@ -138,7 +139,7 @@ impl Metrics {
     /// Counts a reconcile that failed.
     pub fn failed(&self, error: &Error) {
         self.reconciled("error");
-        self.errors.with_label_values(&[error.class().name(), error.reason()]).inc();
+        self.errors.with_label_values(&[error.class().name(), error.reason().name()]).inc();
     }
 
     /// Counts what Helm did with a release.
@@ -153,12 +154,12 @@ impl Metrics {
     }
 
     /// A resource is in another state now than before; none is one that is not there.
-    pub fn state(&self, before: Option<&str>, now: Option<&str>) {
+    pub fn state(&self, before: Option<Reason>, now: Option<Reason>) {
         if let Some(before) = before {
-            self.objects.with_label_values(&[before]).dec();
+            self.objects.with_label_values(&[before.name()]).dec();
         }
         if let Some(now) = now {
-            self.objects.with_label_values(&[now]).inc();
+            self.objects.with_label_values(&[now.name()]).inc();
         }
     }
 }

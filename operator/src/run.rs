@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use user_info_api::Exit;
 use user_info_api::crd::UserInfoDeployment;
 
+use crate::access::Access;
 use crate::args::{EXIT_UNAVAILABLE, EXIT_USAGE, RunArgs};
 use crate::cluster::Cluster;
 use crate::controller::{self, Settings};
@@ -24,7 +25,6 @@ use crate::helm::exec::Program;
 use crate::helm::kubeconfig::Way;
 use crate::leader::{Leadership, Lease};
 use crate::metrics::Metrics;
-use crate::reconcile::confirm::Access;
 use crate::roles::Roles;
 use crate::telemetry;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use user_info_backoff::Backoff;
 
-use crate::error::Class;
+use crate::reason::Class;
 
 /// Failures in a row from which on even one that time mends is told of in the status.
 pub const PATIENCE: u32 = 3;
@@ -14,12 +14,7 @@ const AT_REST: Duration = Duration::from_secs(3600);
 
 /// How long to wait after `failures` failures in a row, at least one.
 pub fn after_failure(class: Class, failures: u32) -> Duration {
-    let (first, longest) = match class {
-        Class::Transient | Class::Conflict => (Duration::from_millis(500), Duration::from_secs(60)),
-        // Nothing tells of the cure, such as a Secret that is made: it must not be noticed late.
-        Class::Configuration => (Duration::from_secs(1), Duration::from_secs(15)),
-        Class::Permanent => (Duration::from_secs(5), Duration::from_secs(300)),
-    };
+    let (first, longest) = class.pauses();
     Backoff::new(first, longest).after(failures)
 }
 

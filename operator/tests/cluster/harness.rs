@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 use user_info_api::crd::{UserInfoDeployment, definition};
+use user_info_operator::access::Access;
 use user_info_operator::cluster::ClusterArgs;
 use user_info_operator::controller::{self, Settings};
 use user_info_operator::discovery;
@@ -24,7 +25,6 @@ use user_info_operator::helm::kubeconfig::Way;
 use user_info_operator::kind::Kind;
 use user_info_operator::metrics::Metrics;
 use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
-use user_info_operator::reconcile::confirm::Access;
 use user_info_operator::roles::Roles;
 use user_info_testing::wait::eventually;
 

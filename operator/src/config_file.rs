@@ -11,7 +11,7 @@ pub struct ConfigFile {
     /// The file.
     pub text: String,
     /// Which one it is.
-    pub revision: Revision,
+    pub version: ConfigVersion,
     /// Hash of what pods cannot change live.
     pub restart_hash: String,
     /// What pods change live, as they report it.
@@ -20,7 +20,7 @@ pub struct ConfigFile {
 
 /// Tells a config file from others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Revision {
+pub struct ConfigVersion {
     /// Hash of all but the generation.
     pub hash: String,
     /// Generation of the spec at which the file last changed.
@@ -30,12 +30,12 @@ pub struct Revision {
 impl ConfigFile {
     /// The file that `render` makes of a generation. The generation of the spec also rises when only the number of instances changes, so the
     /// file keeps the generation it had `before` until something else in it changes: scaling then touches no pod.
-    pub fn new<C: Serialize>(render: impl Fn(i64) -> C, generation: i64, before: Option<&Revision>) -> Self {
+    pub fn new<C: Serialize>(render: impl Fn(i64) -> C, generation: i64, before: Option<&ConfigVersion>) -> Self {
         let hash = config_hash(&render(0));
         let generation = before.filter(|before| before.hash == hash).map_or(generation, |before| before.generation);
         let config = render(generation);
         let text = serde_yaml::to_string(&config).expect("config types are plain data, which always has a YAML form");
         let (live, _) = split(&config);
-        Self { text, revision: Revision { hash, generation }, restart_hash: restart_hash(&config), live }
+        Self { text, version: ConfigVersion { hash, generation }, restart_hash: restart_hash(&config), live }
     }
 }

@@ -34,7 +34,7 @@ impl Access {
     }
 
     /// What `/config` at the pod's `port` answers, or why there is no answer.
-    pub(super) async fn config(&self, client: &Client, pod: &Pod, port: u16) -> Result<Value, String> {
+    pub(crate) async fn config(&self, client: &Client, pod: &Pod, port: u16) -> Result<Value, String> {
         let answer = async {
             match self {
                 Self::Direct(http) => direct(http, pod, port).await,

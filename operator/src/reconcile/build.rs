@@ -1,12 +1,12 @@
-//! From a validated plan to the objects it takes: pure functions, one file a kind.
+//! From a validated plan to the objects it takes: pure functions, one file a kind. All that concerns the migration is in its file, also what is
+//! asked of the API server for it.
 
 mod child;
-mod config;
 mod config_map;
 mod deployment;
 mod disruption_budget;
 mod horizontal_autoscaler;
-mod migration;
+pub mod migration;
 mod network_policy;
 pub(super) mod pod;
 mod role_binding;
@@ -17,14 +17,14 @@ mod service_monitor;
 mod volumes;
 
 pub use child::Child;
-pub use config::{ConfigFile, Revision};
-pub use secrets::{NeededSecret, needed};
+pub use secrets::needed;
 
 use k8s_openapi::api::rbac::v1::RoleRef;
 use user_info_api::crd::UserInfoDeployment;
 
+use crate::addons::Managed;
+pub use crate::config_file::ConfigFile;
 use crate::names::{Component, Owner};
-use crate::reconcile::provision::managed::Managed;
 
 /// All that objects are made from.
 #[derive(Debug, Clone)]

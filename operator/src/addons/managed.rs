@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use user_info_api::crd::{ChartSource, SecretRef, UserInfoDeploymentSpec};
+use user_info_api::crd::UserInfoDeploymentSpec;
 use user_info_api::render::{ManagedConsul, ManagedStore, Target};
 
-use crate::helm::addon::Addon;
-use crate::helm::values::{port, token};
+use super::{Addon, consul, mysql, prometheus, redis};
+use crate::names::Component;
+use crate::needed_secret::NeededSecret;
 
 /// How what is installed is reached by the services.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,27 +21,19 @@ pub struct Managed {
     pub redis: Option<ManagedStore>,
     /// Whether the operator's chart of Prometheus finds instances through Kubernetes.
     pub watches_pods: bool,
+    /// Whether the store of the users keeps its data on a volume.
+    pub persistent_users: bool,
 }
 
 impl Managed {
     /// What the releases with these values come to.
     pub fn new(owner: &str, spec: &UserInfoDeploymentSpec, values: &BTreeMap<Addon, Value>) -> Self {
-        let store = |addon: Addon, secret: Option<&SecretRef>| {
-            let values = values.get(&addon)?;
-            let own = SecretRef { name: addon.release(owner), key: None };
-            let existing = values["auth"]["existingSecret"]
-                .as_str()
-                .filter(|name| !name.is_empty())
-                .map(|name| SecretRef { name: name.to_owned(), key: values["auth"]["key"].as_str().map(str::to_owned) });
-            let password = (values["auth"]["enabled"] != false).then(|| existing.or_else(|| secret.cloned()).unwrap_or(own));
-            Some(ManagedStore { address: format!("{}:{}", addon.release(owner), port(addon, values)), password })
-        };
         Self {
-            consul: values.get(&Addon::Consul).map(|values| ManagedConsul { addresses: servers(owner, values), token: token(values) }),
-            mysql: store(Addon::MySql, spec.data.mysql.secret_ref.as_ref()),
-            redis: store(Addon::Redis, spec.data.redis.secret_ref.as_ref()),
-            watches_pods: Addon::Prometheus.settings(spec).chart.source == ChartSource::Embedded
-                && values.get(&Addon::Prometheus).is_some_and(|values| values["discovery"]["mode"] == "Kubernetes"),
+            consul: values.get(&Addon::Consul).map(|values| consul::managed(owner, values)),
+            mysql: values.get(&Addon::MySql).map(|values| mysql::managed(owner, spec, values)),
+            redis: values.get(&Addon::Redis).map(|values| redis::managed(owner, spec, values)),
+            watches_pods: values.get(&Addon::Prometheus).is_some_and(|values| prometheus::watches_pods(spec, values)),
+            persistent_users: values.get(&Addon::MySql).is_some_and(mysql::persistent),
         }
     }
 
@@ -54,32 +47,24 @@ impl Managed {
         let used = [(Addon::MySql, self.mysql.is_some()), (Addon::Redis, self.redis.is_some()), (Addon::Consul, self.consul.is_some())];
         used.into_iter().filter(|(_, used)| *used).map(|(addon, _)| addon.name()).collect()
     }
-}
 
-/// Addresses of the servers of Consul, at most 16: a service registers with one of them and goes to another when that fails. One alone is reached by
-/// its Service, whose address outlives the pod.
-fn servers(owner: &str, values: &Value) -> Vec<String> {
-    let (release, port) = (Addon::Consul.release(owner), port(Addon::Consul, values));
-    match values["replicas"].as_u64().unwrap_or(1) {
-        0 | 1 => vec![format!("{release}:{port}")],
-        count => (0..count.min(16)).map(|n| format!("{release}-{n}.{release}-peers:{port}")).collect(),
-    }
-}
-
-/// Where an addon is reached within its namespace.
-pub(super) fn endpoint(addon: Addon, owner: &str, values: &Value) -> String {
-    let address = format!("{}:{}", addon.release(owner), port(addon, values));
-    match addon {
-        Addon::MySql | Addon::Redis => address,
-        Addon::Consul | Addon::Prometheus | Addon::Grafana => format!("http://{address}"),
+    /// What pods of a component read of Secrets to reach registry and stores, these and those of someone else.
+    pub fn secrets(&self, spec: &UserInfoDeploymentSpec, component: Component) -> Vec<NeededSecret> {
+        let mut all: Vec<_> = consul::secrets(spec, self.consul.as_ref()).into_iter().flatten().collect();
+        if component == Component::Server {
+            all.extend(mysql::secrets(spec, self.mysql.as_ref()).into_iter().flatten());
+            all.extend(redis::secrets(spec, self.redis.as_ref()).into_iter().flatten());
+        }
+        all
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::helm::values;
+    use crate::addons::values;
     use crate::reconcile::validate::tests::resource;
+    use user_info_api::crd::SecretRef;
 
     fn managed(spec: &str) -> Managed {
         let resource = resource(spec);

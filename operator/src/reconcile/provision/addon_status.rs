@@ -1,19 +1,20 @@
 //! What the status says of an addon: pure functions.
 
-use user_info_api::crd::{AddonMode, AddonPhase, AddonStatus, UserInfoDeployment, UserInfoDeploymentSpec};
+use user_info_api::crd::{AddonMode, AddonPhase, AddonStatus, UserInfoDeployment};
 
+use super::AddonProgress;
 use super::step::Step;
-use super::{Memory, Progressed, managed};
-use crate::helm::addon::Addon;
+use crate::addons::Addon;
 use crate::helm::command::Verb;
 use crate::helm::complaint::Complaint;
+use crate::memory::AddonRecord;
 use crate::reconcile::observe::Observed;
 
 /// An addon that is installed, or to be.
-pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> Progressed {
+pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> AddonProgress {
     let newest = step.history.last();
-    let chart = step.memory.chart.as_ref().map(|(_, chart)| chart.clone());
-    let complaint = step.memory.complaint.clone().or_else(|| trouble(observed));
+    let chart = step.known.chart.as_ref().map(|(_, chart)| chart.clone());
+    let complaint = step.known.complaint.clone().or_else(|| trouble(observed));
     let (phase, message) = phase(step, observed, complaint.as_ref());
     let status = AddonStatus {
         release: Some(step.addon.release(&step.owner.name)),
@@ -22,14 +23,14 @@ pub(super) fn managed(step: &Step<'_>, observed: &Observed) -> Progressed {
         version: chart.map(|(_, version)| version),
         digest: newest.and_then(|newest| newest.digest.clone()),
         phase,
-        failures: i32::try_from(step.memory.failures).unwrap_or(i32::MAX),
-        endpoint: step.wanted.values.get(&step.addon).map(|values| managed::endpoint(step.addon, &step.owner.name, values)),
+        failures: i32::try_from(step.known.failures).unwrap_or(i32::MAX),
+        endpoint: step.wanted.values.get(&step.addon).map(|values| step.addon.endpoint(&step.owner.name, values)),
         message,
         // Where Helm's record is gone, as in a namespace that is being deleted, what it told of still stands.
-        outside: if newest.is_some() { step.memory.outside.clone() } else { outside_before(step.resource, step.addon) },
+        outside: if newest.is_some() { step.known.outside.clone() } else { outside_before(step.resource, step.addon) },
         ..of(step.addon, AddonMode::Managed)
     };
-    Progressed { addon: step.addon, status, complaint, drifted: Vec::new() }
+    AddonProgress { addon: step.addon, status, complaint, drifted: Vec::new() }
 }
 
 /// What the status says that the addon has outside of the namespace.
@@ -49,7 +50,7 @@ fn phase(step: &Step<'_>, observed: &Observed, complaint: Option<&Complaint>) ->
         Verb::Repair => "helm puts its objects back",
         Verb::Uninstall => "helm removes what was left of it",
     };
-    let failing = step.memory.complaint.is_some();
+    let failing = step.known.complaint.is_some();
     let workload = &observed.workload;
     let numbers = if workload.up() {
         format!("{} of {} pods up to date and available", workload.updated.min(workload.available), workload.desired)
@@ -67,17 +68,17 @@ fn phase(step: &Step<'_>, observed: &Observed, complaint: Option<&Complaint>) ->
 }
 
 /// An addon that is someone else's, or a release that is to go, with what is remembered of that.
-pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: Option<&Memory>) -> Option<Progressed> {
+pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: Option<&AddonRecord>) -> Option<AddonProgress> {
     let spec = &resource.spec;
     let mode = addon.mode(spec);
     if mode == AddonMode::Disabled && removing.is_none() {
         return None;
     }
     let owner = resource.metadata.name.as_deref().unwrap_or_default();
-    let complaint = removing.and_then(|memory| memory.complaint.as_ref());
+    let complaint = removing.and_then(|known| known.complaint.as_ref());
     let status = AddonStatus {
         outside: removing.map(|_| outside_before(resource, addon)).unwrap_or_default(),
-        endpoint: external(addon, spec),
+        endpoint: addon.external(spec),
         release: removing.map(|_| addon.release(owner)),
         phase: removing.map_or(AddonPhase::Ready, |_| AddonPhase::Removing),
         message: removing.map(|_| match complaint {
@@ -85,21 +86,10 @@ pub(super) fn unmanaged(resource: &UserInfoDeployment, addon: Addon, removing: O
             None if addon.serves_calls() => "goes when the services no longer use it".to_owned(),
             None => "is being removed".to_owned(),
         }),
-        failures: removing.map_or(0, |memory| i32::try_from(memory.failures).unwrap_or(i32::MAX)),
+        failures: removing.map_or(0, |known| i32::try_from(known.failures).unwrap_or(i32::MAX)),
         ..of(addon, mode)
     };
-    Some(Progressed { addon, status, complaint: complaint.cloned(), drifted: Vec::new() })
-}
-
-/// Where an addon of someone else is.
-fn external(addon: Addon, spec: &UserInfoDeploymentSpec) -> Option<String> {
-    match addon {
-        Addon::MySql => spec.data.mysql.address.clone(),
-        Addon::Redis => spec.data.redis.address.clone(),
-        Addon::Consul => spec.addons.consul.external.as_ref().map(|external| external.address.clone()),
-        Addon::Prometheus => spec.addons.prometheus.external.as_ref().map(|external| external.address.clone()),
-        Addon::Grafana => spec.addons.grafana.external.as_ref().map(|external| external.address.clone()),
-    }
+    Some(AddonProgress { addon, status, complaint: complaint.cloned(), drifted: Vec::new() })
 }
 
 pub(super) fn of(addon: Addon, mode: AddonMode) -> AddonStatus {

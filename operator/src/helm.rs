@@ -2,12 +2,10 @@
 //!
 //! What stands is read from the Secrets in which Helm keeps its releases, so that where nothing is to be done Helm is not called.
 
-pub mod addon;
 pub mod chart;
 pub mod command;
 pub mod complaint;
 pub mod desired;
-pub mod digest;
 pub mod drift;
 pub mod exec;
 pub mod guard;
@@ -16,7 +14,6 @@ pub mod payload;
 pub mod plan;
 pub mod revision;
 pub mod runner;
-pub mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
