@@ -74,7 +74,7 @@ pub struct Live<C> {
 
 /// What is counted about changes of the config file.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     reloads: IntCounter,
     failures: IntCounter,
     /// 1 while the file cannot be used.
@@ -87,30 +87,24 @@ impl Metrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
-        let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
-        let refused =
-            IntGauge::new("bbs_config_refused", "1 while the config file cannot be used and the last good one is in force, 0 otherwise.")?;
-        let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
-        registry.register(Box::new(reloads.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(generation.clone()))?;
-        Ok(Self { reloads, failures, refused, generation })
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let failures = "Changes of the config file that could not be used.";
+        let refused = "1 while the config file cannot be used and the last good one is in force, 0 otherwise.";
+        Ok(Self {
+            reloads: registry.counter("bbs_config_reloads_total", "Changes of the config file put in force.")?,
+            failures: registry.counter("bbs_config_reload_failures_total", failures)?,
+            refused: registry.gauge("bbs_config_refused", refused)?,
+            generation: registry.gauge("bbs_config_generation", "Generation of the spec in force.")?,
+        })
     }
 }
 
 impl<C: Config> Live<C> {
-    /// Begins with `config` in force. Registers the reload metrics.
-    ///
-    /// # Errors
-    /// If the registry has metrics of these names already.
-    pub fn new(config: C, registry: &dyn Register) -> prometheus::Result<Self> {
-        let metrics = Metrics::new(registry)?;
+    /// Begins with `config` in force. Counts its changes in `metrics`.
+    pub fn new(config: C, metrics: Metrics) -> Self {
         metrics.generation.set(config.generation());
         let state = InForce { generation: config.generation(), config, problem: None, restart_needed: false };
-        Ok(Self { state: ArcSwap::from_pointee(state), metrics })
+        Self { state: ArcSwap::from_pointee(state), metrics }
     }
 
     /// What is in force now.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::metrics::Register;
 use crate::middleware::metrics::SUCCESS;
@@ -26,23 +26,14 @@ impl InstanceMetrics {
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
         let name = |suffix| format!("{prefix}_{suffix}");
-        let metrics = Self {
-            requests: IntCounterVec::new(
-                Opts::new(name("instance_requests_total"), "Calls by the instance that got them; code 0 is success."),
-                &["instance", "code"],
-            )?,
-            known: IntGauge::new(name("instances"), "Instances that discovery knows.")?,
-            in_rotation: IntGauge::new(name("instances_in_rotation"), "Instances that get calls: connected and not ejected.")?,
-            ejections: IntCounter::new(
-                name("ejections_total"),
-                "Times an instance was taken out for calls that timed out or connections that broke.",
-            )?,
-        };
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.known.clone()))?;
-        registry.register(Box::new(metrics.in_rotation.clone()))?;
-        registry.register(Box::new(metrics.ejections.clone()))?;
-        Ok(metrics)
+        let requests = "Calls by the instance that got them; code 0 is success.";
+        let ejections = "Times an instance was taken out for calls that timed out or connections that broke.";
+        Ok(Self {
+            requests: registry.counters(name("instance_requests_total"), requests, &["instance", "code"])?,
+            known: registry.gauge(name("instances"), "Instances that discovery knows.")?,
+            in_rotation: registry.gauge(name("instances_in_rotation"), "Instances that get calls: connected and not ejected.")?,
+            ejections: registry.counter(name("ejections_total"), ejections)?,
+        })
     }
 
     pub(super) fn instance(&self, address: &str) -> Meter {

@@ -41,8 +41,7 @@ impl AccessLogLayer {
     /// # Errors
     /// If the registry has a metric of this name already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let left_out = IntCounter::new(format!("{prefix}_access_log_left_out_total"), "Calls beyond the access log's lines a second.")?;
-        registry.register(Box::new(left_out.clone()))?;
+        let left_out = registry.counter(format!("{prefix}_access_log_left_out_total"), "Calls beyond the access log's lines a second.")?;
         let shared = Shared { epoch: Instant::now(), lines_per_second: AtomicU32::new(0), window: AtomicU64::new(0), left_out };
         Ok(Self(Arc::new(shared)))
     }

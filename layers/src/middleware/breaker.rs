@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use prometheus::{IntCounterVec, IntGaugeVec, Opts};
+use prometheus::{IntCounterVec, IntGaugeVec};
 use std::future::{Ready, ready};
 use tokio::time::Instant;
 use tokio_util::either::Either;
@@ -40,18 +40,16 @@ impl BreakerMetrics {
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
         let name = |suffix| format!("{prefix}_breaker_{suffix}");
-        let metrics = Self {
-            state: IntGaugeVec::new(Opts::new(name("state"), "State of the circuit breaker: 0 closed, 1 open."), &["operation"])?,
-            rejections: IntCounterVec::new(Opts::new(name("rejections_total"), "Calls that the circuit breaker refused."), &["operation"])?,
-            transitions: IntCounterVec::new(
-                Opts::new(name("transitions_total"), "Times the circuit breaker opened or closed."),
+        let operation = &["operation"];
+        Ok(Self {
+            state: registry.gauges(name("state"), "State of the circuit breaker: 0 closed, 1 open.", operation)?,
+            rejections: registry.counters(name("rejections_total"), "Calls that the circuit breaker refused.", operation)?,
+            transitions: registry.counters(
+                name("transitions_total"),
+                "Times the circuit breaker opened or closed.",
                 &["operation", "to"],
             )?,
-        };
-        registry.register(Box::new(metrics.state.clone()))?;
-        registry.register(Box::new(metrics.rejections.clone()))?;
-        registry.register(Box::new(metrics.transitions.clone()))?;
-        Ok(metrics)
+        })
     }
 }
 

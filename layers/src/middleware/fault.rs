@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use pin_project_lite::pin_project;
-use prometheus::{IntCounterVec, Opts};
+use prometheus::IntCounterVec;
 use tokio::time::{Instant, Sleep};
 use tower::{Layer, Service};
 
@@ -70,11 +70,8 @@ impl FaultLayer {
     /// # Errors
     /// If the registry has a metric of this name already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let injected = IntCounterVec::new(
-            Opts::new(format!("{prefix}_faults_total"), "Faults injected on purpose; a call may have both."),
-            &["fault"],
-        )?;
-        registry.register(Box::new(injected.clone()))?;
+        let injected =
+            registry.counters(format!("{prefix}_faults_total"), "Faults injected on purpose; a call may have both.", &["fault"])?;
         Ok(Self { plan: Arc::default(), injected })
     }
 

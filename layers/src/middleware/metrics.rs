@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
@@ -53,18 +53,11 @@ impl CallMetrics {
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str, operations: &[&'static str]) -> prometheus::Result<Self> {
         let role = if prefix.ends_with("server") { "server" } else { "client" };
-        let duration = HistogramVec::new(
-            HistogramOpts::new(format!("{prefix}_requests_duration_sec"), format!("{role} requests duration(sec)."))
-                .buckets(BUCKETS.to_vec()),
-            &["kind", "operation"],
-        )?;
-        let throughput =
-            IntCounterVec::new(Opts::new(format!("{prefix}_requests_throughput"), "throughput"), &["kind", "operation", "code", "reason"])?;
-        let in_flight =
-            IntGaugeVec::new(Opts::new(format!("{prefix}_requests_in_flight"), "Calls begun and not ended."), &["kind", "operation"])?;
-        registry.register(Box::new(duration.clone()))?;
-        registry.register(Box::new(throughput.clone()))?;
-        registry.register(Box::new(in_flight.clone()))?;
+        let name = |suffix| format!("{prefix}_requests_{suffix}");
+        let labels = &["kind", "operation"];
+        let duration = registry.histograms(name("duration_sec"), &format!("{role} requests duration(sec)."), &BUCKETS, labels)?;
+        let throughput = registry.counters(name("throughput"), "throughput", &["kind", "operation", "code", "reason"])?;
+        let in_flight = registry.gauges(name("in_flight"), "Calls begun and not ended.", labels)?;
         let operations = operations
             .iter()
             .flat_map(|name| Kind::ALL.map(|kind| (kind, *name)))

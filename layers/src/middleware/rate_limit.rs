@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwapOption;
-use prometheus::{Gauge, IntCounterVec, Opts};
+use prometheus::{Gauge, IntCounterVec};
 use std::future::{Ready, ready};
 use tokio_util::either::Either;
 use tower::{Layer, Service};
@@ -78,13 +78,9 @@ impl RateLimitLayer {
     /// # Errors
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str, cpu: Arc<CpuMeter>) -> prometheus::Result<Self> {
-        let decisions = IntCounterVec::new(
-            Opts::new(format!("{prefix}_limiter_decisions_total"), "Calls that an enabled limiter let pass or refused."),
-            &["decision"],
-        )?;
-        let rate = Gauge::new(format!("{prefix}_limiter_limit"), "Calls a second that the token bucket allows; 0 if none is in force.")?;
-        registry.register(Box::new(decisions.clone()))?;
-        registry.register(Box::new(rate.clone()))?;
+        let name = |suffix| format!("{prefix}_limiter_{suffix}");
+        let decisions = registry.counters(name("decisions_total"), "Calls that an enabled limiter let pass or refused.", &["decision"])?;
+        let rate = registry.float_gauge(name("limit"), "Calls a second that the token bucket allows; 0 if none is in force.")?;
         let shared = Shared { limiter: ArcSwapOption::empty(), in_force: Mutex::default(), cpu, metrics: Metrics { decisions, rate } };
         Ok(Self(Arc::new(shared)))
     }

@@ -42,9 +42,7 @@ impl RecoveryLayer {
     /// # Errors
     /// If the registry has a metric of this name already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let panics = IntCounter::new(format!("{prefix}_panics_total"), "Calls whose handler panicked.")?;
-        registry.register(Box::new(panics.clone()))?;
-        Ok(Self { panics })
+        Ok(Self { panics: registry.counter(format!("{prefix}_panics_total"), "Calls whose handler panicked.")? })
     }
 }
 

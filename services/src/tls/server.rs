@@ -40,11 +40,8 @@ impl AcceptorMetrics {
     /// # Errors
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let failures = IntCounter::new(
-            format!("{prefix}_tls_handshake_failures_total"),
-            "Connections refused in the TLS handshake: plaintext, no certificate that is trusted, or too slow.",
-        )?;
-        registry.register(Box::new(failures.clone()))?;
+        let failures = "Connections refused in the TLS handshake: plaintext, no certificate that is trusted, or too slow.";
+        let failures = registry.counter(format!("{prefix}_tls_handshake_failures_total"), failures)?;
         Ok(Self { certificates: TlsMetrics::new(registry, prefix)?, failures })
     }
 }

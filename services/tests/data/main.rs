@@ -15,7 +15,7 @@ fn in_memory() -> (Users, Views) {
 }
 
 fn metrics() -> DataMetrics {
-    DataMetrics::register(&Registry::new()).expect("an empty registry")
+    DataMetrics::new(&Registry::new()).expect("an empty registry")
 }
 
 async fn open(users: &Users, views: &Views) -> Result<Data, ConnectError> {
