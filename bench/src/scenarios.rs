@@ -15,7 +15,6 @@ use user_info_layers::middleware::breaker::{self, BreakerLayer, BreakerMetrics};
 use user_info_layers::middleware::deadline::DeadlineLayer;
 use user_info_layers::middleware::rate_limit::TokenBucket;
 use user_info_layers::middleware::receive::Arriving;
-use user_info_layers::middleware::spans::SpanLayer;
 use user_info_layers::ticker::Ticker;
 use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
@@ -116,7 +115,7 @@ where
 }
 
 fn layers() -> ServerStack {
-    let layers = ServerStack::new(&Registry::new(), &Arc::default(), SpanLayer::default()).expect("registers once");
+    let layers = ServerStack::new(&Registry::new()).expect("registers once");
     layers.rate_limit.configure(Some(TokenBucket { requests_per_second: 10_000_000, burst: 1_000_000, ..TokenBucket::default() }.into()));
     layers
 }

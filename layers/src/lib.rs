@@ -68,7 +68,6 @@ pub mod balance;
 pub mod call;
 pub mod error;
 pub mod guard;
-pub mod metrics;
 pub mod middleware;
 mod nanos;
 pub mod shared;
@@ -76,3 +75,4 @@ pub mod ticker;
 
 pub use call::{Call, Kind};
 pub use error::Error;
+pub use user_info_metrics as metrics;

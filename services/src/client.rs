@@ -15,9 +15,9 @@ pub use app::{once, run};
 pub use args::Args;
 pub use connection::{Channel, Connection};
 pub use error::StartError;
-pub use metrics::register_metrics;
+pub use metrics::Metrics;
 pub use runner::Runner;
-pub use stack::ClientStack;
+pub use stack::{ClientStack, StackMetrics};
 pub use transport::GetUserInfo;
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub struct Live<C> {
 
 /// What is counted about changes of the config file.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     reloads: IntCounter,
     failures: IntCounter,
     /// 1 while the file cannot be used.
@@ -55,7 +55,7 @@ impl Metrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let failures = "Changes of the config file that could not be used.";
         let refused = "1 while the config file cannot be used and the last good one is in force, 0 otherwise.";
         Ok(Self {
@@ -68,15 +68,11 @@ impl Metrics {
 }
 
 impl<C: Config> Live<C> {
-    /// Begins with `config` in force. Registers the reload metrics.
-    ///
-    /// # Errors
-    /// If the registry has metrics of these names already.
-    pub fn new(config: C, registry: &dyn Register) -> prometheus::Result<Self> {
-        let metrics = Metrics::new(registry)?;
+    /// Begins with `config` in force. Counts its changes in `metrics`.
+    pub fn new(config: C, metrics: Metrics) -> Self {
         metrics.generation.set(config.generation());
         let state = InForce { generation: config.generation(), config, problem: None, restart_needed: false };
-        Ok(Self { state: ArcSwap::from_pointee(state), metrics })
+        Self { state: ArcSwap::from_pointee(state), metrics }
     }
 
     /// What is in force now.

@@ -25,6 +25,6 @@ pub use args::{Args, Command};
 pub use error::StartError;
 pub use handler::handler;
 pub use listener::Listeners;
-pub use metrics::register_metrics;
+pub use metrics::Metrics;
 pub use room::{Held, Holding, Room};
 pub use stack::ServerStack;

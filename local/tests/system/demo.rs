@@ -50,7 +50,7 @@ async fn the_reference_lists_every_metric_that_the_programs_show() {
         let shown: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
         assert!(shown.len() > 15, "{text}");
         for (name, kind) in shown {
-            assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name}, a {kind}, is not registered in register_metrics");
+            assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name}, a {kind}, is not in the reference");
         }
     }
 }

@@ -10,6 +10,7 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Config, ResourceExt};
+use prometheus::{Registry, TextEncoder};
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
@@ -45,7 +46,7 @@ pub(crate) struct Place {
 pub(crate) struct Operator {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    pub(crate) metrics: Arc<Metrics>,
+    registry: Registry,
 }
 
 /// The kubeconfig of the cluster.
@@ -99,7 +100,8 @@ impl Place {
     /// The same, with roles of its own.
     pub(crate) fn operator_as(&self, client: Client, roles: Roles, helm: Helm) -> Operator {
         let (stop, stopped) = oneshot::channel();
-        let metrics = Arc::new(Metrics::new().expect("metrics"));
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).expect("metrics"));
         let settings = Settings {
             namespaces: vec![self.namespace.clone()],
             concurrency: 4,
@@ -109,8 +111,8 @@ impl Place {
             roles,
             helm,
         };
-        let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
-        Operator { stop, task, metrics }
+        let task = tokio::spawn(controller::run(client, metrics, settings, async { drop(stopped.await) }));
+        Operator { stop, task, registry }
     }
 
     pub(crate) fn operator(&self) -> Operator {
@@ -183,10 +185,14 @@ impl Place {
 }
 
 impl Operator {
+    /// All metrics, as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("text")
+    }
+
     /// The value of a metric, named as it stands in the text; none if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<u64> {
-        let text = String::from_utf8(self.metrics.text().expect("text")).expect("UTF-8");
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        self.metrics().lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Ends it as SIGTERM does.

@@ -73,8 +73,7 @@ pub(crate) async fn up(place: &Place, release: &str) {
 }
 
 pub(crate) fn calls(operator: &Operator) -> String {
-    let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
-    text.lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    operator.metrics().lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
 }
 
 async fn quiet(place: &Place, operator: &Operator, span: Duration) {

@@ -57,7 +57,7 @@ async fn end(place: &Place) -> BTreeMap<String, Value> {
 }
 
 fn writes(operator: &Operator) -> u64 {
-    let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
+    let text = operator.metrics();
     let lines = text.lines().filter(|line| line.contains("writes_total{"));
     lines.map(|line| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count")).sum()
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::future::OptionFuture;
 use prometheus::Registry;
-use prometheus::process_collector::ProcessCollector;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
@@ -16,9 +15,10 @@ use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
 use super::args::Args;
 use super::error::StartError;
+use super::metrics::Metrics;
 use super::report::{Reporter, Tally, write_line};
 use super::runner::{Runner, call};
-use super::stack::{ClientStack, PREFIX};
+use super::stack::ClientStack;
 use crate::error::ErrorBody;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
@@ -26,20 +26,20 @@ use crate::process::registration::Registration;
 use crate::process::{bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::advertised;
-use crate::registry::{self, Discovered, DiscoveryMetrics, discover};
+use crate::registry::{self, Discovered, discover};
 use crate::reload::Live;
 use crate::telemetry;
-use crate::tls::{Connector, TlsMetrics};
+use crate::tls::{Connector, TlsError, TlsMetrics};
 
 /// Makes one call and prints how it ended, as JSON: the reply, or `{"code", "reason", "message", "metadata"}`. Says whether it succeeded.
 ///
 /// # Errors
 /// If the client cannot start.
 pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
-    let registry = Registry::new();
-    let stack = ClientStack::new(&config.live, connector(config, &registry)?, &registry)?;
+    let metrics = Metrics::new(&Registry::new(), config.tls.is_some(), false)?;
+    let stack = ClientStack::new(&config.live, connector(config, metrics.tls)?, metrics.stack);
     tokio::spawn(stack.ticker.clone().run());
-    let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
+    let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;
     let waiting = found.wait_for(|d| !d.instances.is_empty());
     // Without any the call itself says so.
     let _ = timeout(config.live.timeout.get(), waiting).await;
@@ -62,12 +62,11 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
 /// If the client cannot start; then nothing has been called.
 pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
     let registry = Registry::new();
-    registry.register(Box::new(ProcessCollector::for_self()))?;
-    telemetry::LogMetrics::new(&registry, PREFIX)?;
-    let tls = connector(&config, &registry)?;
-    let stack = ClientStack::new(&config.live, tls.clone(), &registry)?;
+    let metrics = Metrics::new(&registry, config.tls.is_some(), config.registry.consul.is_some())?;
+    let tls = connector(&config, metrics.tls)?;
+    let stack = ClientStack::new(&config.live, tls.clone(), metrics.stack);
     tokio::spawn(stack.ticker.clone().run());
-    let live = Arc::new(Live::new(config.clone(), &registry)?);
+    let live = Arc::new(Live::new(config.clone(), metrics.reload));
     let readiness = Readiness::default();
 
     // A client without a config file stands alone: it has no port of its own.
@@ -78,12 +77,12 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tokio::spawn(serve(listener, router));
-        Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?
+        Registration::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?
     } else {
         Registration::default()
     };
 
-    let (found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
+    let (found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;
     readiness.add(discovery_part(found.clone()));
     let (settings, followed) = watch::channel(Arc::new(config.live.clone()));
     let output = args.output();
@@ -131,10 +130,10 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
     Ok(())
 }
 
-/// What makes TLS connections, if the configuration asks for them.
-fn connector(config: &UserClientConfig, registry: &Registry) -> Result<Option<Arc<Connector>>, StartError> {
+/// What makes TLS connections, if the configuration asks for them; then there are `metrics`.
+fn connector(config: &UserClientConfig, metrics: Option<TlsMetrics>) -> Result<Option<Arc<Connector>>, TlsError> {
     let Some(tls) = &config.tls else { return Ok(None) };
-    Ok(Some(Arc::new(Connector::open(tls, TlsMetrics::new(registry, PREFIX)?)?)))
+    Ok(Some(Arc::new(Connector::open(tls, metrics.expect("made where TLS is configured"))?)))
 }
 
 /// Waits for the first instance, so that a client started together with the service does not begin with errors, then calls.

@@ -2,19 +2,15 @@
 
 use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::process::BindError;
-use crate::process::registration::RegistrationError;
 use crate::registry::SetupError;
 use crate::tls::TlsError;
 
 /// Why a client cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings of discovery cannot be used.
+    /// The settings of discovery or of the registry cannot be used.
     #[error(transparent)]
-    Discovery(#[from] SetupError),
-    /// The settings of the registry cannot be used.
-    #[error(transparent)]
-    Registration(#[from] RegistrationError),
+    Registry(#[from] SetupError),
     /// The TLS settings cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -33,7 +29,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 (`EX_UNAVAILABLE`) if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Discovery(_) | Self::Registration(_) | Self::Tls(_) => EXIT_CONFIG,
+            Self::Registry(_) | Self::Tls(_) => EXIT_CONFIG,
             Self::Bind(_) | Self::Metrics(_) | Self::System(_) => EXIT_UNAVAILABLE,
         }
     }

@@ -20,6 +20,28 @@ use crate::tls::Connector;
 /// What the names of its metrics begin with.
 pub(super) const PREFIX: &str = "bbs_user_client";
 
+/// What is counted of calls and instances.
+#[derive(Debug)]
+pub struct StackMetrics {
+    calls: CallMetrics,
+    breaker: BreakerMetrics,
+    instances: InstanceMetrics,
+}
+
+impl StackMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        Ok(Self {
+            calls: CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?,
+            breaker: BreakerMetrics::new(registry, PREFIX)?,
+            instances: InstanceMetrics::new(registry, PREFIX)?,
+        })
+    }
+}
+
 /// Everything a call passes on its way out.
 #[derive(Debug, Clone)]
 pub struct ClientStack {
@@ -36,27 +58,23 @@ pub struct ClientStack {
 }
 
 impl ClientStack {
-    /// Builds the pipeline with these settings and registers its metrics. Instances are spoken to over `tls`, if there is any.
-    ///
-    /// # Errors
-    /// If the registry has metrics of these names already.
-    pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, registry: &dyn Register) -> prometheus::Result<Self> {
-        let metrics = CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?;
+    /// Builds the pipeline with these settings. Instances are spoken to over `tls`, if there is any.
+    pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, metrics: StackMetrics) -> Self {
         let stale = Staleness::default();
         let of_connections = stale.clone();
         let connect = move |address: &str| Connection::open(address, tls.clone(), of_connections.clone());
         let ejection = settings::outlier_ejection(&live.outlier_ejection);
-        let nodes = NodeSet::new(ejection, InstanceMetrics::new(registry, PREFIX)?, stale, connect);
+        let nodes = NodeSet::new(ejection, metrics.instances, stale, connect);
         let nodes = Arc::new(nodes);
         let ticker = Ticker::default();
         let (balancing, retries) = (settings::load_balancing(live.load_balancing), settings::retries(&live.retries));
-        Ok(Self {
-            metrics: MetricsLayer::new(Arc::new(metrics)),
-            breaker: BreakerLayer::new(settings::breaker(&live.circuit_breaker), BreakerMetrics::new(registry, PREFIX)?),
+        Self {
+            metrics: MetricsLayer::new(Arc::new(metrics.calls)),
+            breaker: BreakerLayer::new(settings::breaker(&live.circuit_breaker), metrics.breaker),
             balance: Balance::new(Arc::clone(&nodes), GetUserInfo, balancing, retries, ticker.clone()),
             nodes,
             ticker,
-        })
+        }
     }
 
     /// The pipeline as one service.

@@ -143,7 +143,7 @@ struct Client {
 impl Client {
     fn new(live: &UserClientLive) -> Self {
         let registry = prometheus::Registry::new();
-        let stack = ClientStack::new(live, None, &registry).expect("registers");
+        let stack = ClientStack::new(live, None, StackMetrics::new(&registry).expect("registers"));
         tokio::spawn(stack.ticker.clone().run());
         Self { stack, registry }
     }

@@ -7,7 +7,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use user_info_api::config::Consul;
-use user_info_layers::metrics::Register;
 
 use super::readiness::{Part, Readiness};
 use crate::registry::{Instance, Registrar, RegistrarMetrics, RegistrarState, SetupError};
@@ -15,34 +14,23 @@ use crate::registry::{Instance, Registrar, RegistrarMetrics, RegistrarState, Set
 /// An instance that cannot register for this long serves all the same, and says so.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why an instance cannot be registered at all.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// Two metrics of the same name.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-}
-
 /// A running registrar, if the configuration names a registry.
 #[derive(Debug, Default)]
 pub struct Registration(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl Registration {
-    /// Keeps `instance` registered with `consul`, if there is one, and reports it as the part `registry` of `readiness`.
+    /// Keeps `instance` registered with `consul`, if there is one, counts that in `metrics`, and reports it as the part `registry` of `readiness`.
     ///
     /// # Errors
     /// If the settings cannot be used.
     pub fn start(
         consul: Option<&Consul>,
         instance: &Instance,
-        registry: &dyn Register,
+        metrics: Option<RegistrarMetrics>,
         readiness: &Readiness,
-    ) -> Result<Self, RegistrationError> {
-        let Some(consul) = consul else { return Ok(Self::default()) };
-        let registrar = Registrar::new(consul, "registry.consul", instance, RegistrarMetrics::new(registry)?)?;
+    ) -> Result<Self, SetupError> {
+        let (Some(consul), Some(metrics)) = (consul, metrics) else { return Ok(Self::default()) };
+        let registrar = Registrar::new(consul, "registry.consul", instance, metrics)?;
         readiness.add(probe(registrar.state()));
         let (leave, told_to_leave) = oneshot::channel();
         let task = tokio::spawn(registrar.run(async {

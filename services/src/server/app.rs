@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use futures_util::future::OptionFuture;
 use prometheus::Registry;
-use prometheus::process_collector::ProcessCollector;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use user_info_api::config::{Server, UserInfoConfig, UserInfoLive};
-use user_info_layers::middleware::rate_limit::CpuMeter;
 use user_info_layers::middleware::spans::{self, Exporter};
 
-use super::acceptor::{Acceptor, ConnectionMetrics};
+use super::acceptor::Acceptor;
 use super::error::StartError;
 use super::listener::Listeners;
+use super::metrics::Metrics;
 use super::services::Common;
-use super::stack::{PREFIX, ServerStack};
+use super::stack::ServerStack;
 use super::worker::Worker;
 use super::{Room, descriptors, grpc};
-use crate::data::{Data, DataMetrics};
+use crate::data::Data;
 use crate::process::BindError;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
@@ -31,9 +30,8 @@ use crate::process::registration::Registration;
 use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;
-use crate::settings;
-use crate::telemetry::{self, LogMetrics};
-use crate::tls::{TlsAcceptor, TlsAcceptorMetrics};
+use crate::tls::TlsAcceptor;
+use crate::{settings, telemetry};
 
 /// Service name of gRPC's health protocol.
 const HEALTH: &str = "api.user_info.UserInfo";
@@ -53,16 +51,14 @@ pub async fn run(
     stop: impl Future<Output = &'static str>,
 ) -> Result<(), StartError> {
     let registry = Registry::new();
-    registry.register(Box::new(ProcessCollector::for_self()))?;
-    LogMetrics::new(&registry, PREFIX)?;
-    let live = Arc::new(Live::new(config.clone(), &registry)?);
+    let metrics = Metrics::new(&registry, config.server.tls.is_some(), config.registry.consul.is_some())?;
+    let live = Arc::new(Live::new(config.clone(), metrics.reload));
     let config = Arc::new(config);
-    let cpu = Arc::new(CpuMeter::default());
     let (spans, exporter) = spans::start(settings::export(&config.tracing, &config.service).as_ref())?;
-    let stack = ServerStack::new(&registry, &cpu, spans)?;
+    let stack = ServerStack { spans, ..metrics.stack };
     configure(&stack, &config.live);
     let tls = match &config.server.tls {
-        Some(tls) => Some(Arc::new(TlsAcceptor::open(tls, TlsAcceptorMetrics::new(&registry, PREFIX)?)?)),
+        Some(tls) => Some(Arc::new(TlsAcceptor::open(tls, metrics.tls.expect("made above, since TLS is configured"))?)),
         None => None,
     };
 
@@ -73,7 +69,7 @@ pub async fn run(
     let common = Common {
         config: Arc::clone(&config),
         stack: stack.clone(),
-        data_metrics: DataMetrics::new(&registry)?,
+        data_metrics: metrics.data,
         room: Room::new(&config.server),
         admin: Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router(),
         health_and_reflection,
@@ -84,16 +80,21 @@ pub async fn run(
     let workers = start(&common, &readiness, &when_stopping).await?;
 
     let connections = descriptors::room(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
-    let acceptor = Acceptor::new(workers, connections, ConnectionMetrics::new(&registry)?);
+    let acceptor = Acceptor::new(workers, connections, metrics.connections);
     let instance = addresses.instance(&config);
-    let registration = Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?;
+    let registration = Registration::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;
     tracing::info!(id = instance.id, grpc = addresses.grpc, http = addresses.http, generation = config.generation, "serving");
     {
         let mut serving = pin!(async {
             let follow = file.map(|file| live.follow(file, |_| {}, |c: &UserInfoConfig| configure(&stack, &c.live)));
             let certificates = tls.as_ref().map(|tls| tls.follow());
-            tokio::join!(acceptor.run(listeners)?, OptionFuture::from(follow), cpu.run(), OptionFuture::from(certificates));
+            tokio::join!(
+                acceptor.run(listeners)?,
+                OptionFuture::from(follow),
+                Arc::clone(&stack.cpu).run(),
+                OptionFuture::from(certificates)
+            );
             Ok::<_, std::io::Error>(())
         });
         let why = tokio::select! {

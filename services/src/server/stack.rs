@@ -32,6 +32,8 @@ pub struct ServerStack {
     pub access_log: AccessLogLayer,
     /// Refuses calls beyond the rate.
     pub rate_limit: RateLimitLayer,
+    /// CPU use, for the limiter BBR, while [`CpuMeter::run`] runs.
+    pub cpu: Arc<CpuMeter>,
     /// Turns a panic into 500 UNKNOWN. Inside the limiter, which must see the call end.
     pub recovery: RecoveryLayer,
     /// Injects faults. Innermost: a fault looks like the handler's own.
@@ -39,17 +41,19 @@ pub struct ServerStack {
 }
 
 impl ServerStack {
-    /// Layers that let every call pass until they are [configured](Self::configure). Registers their metrics; `cpu` serves BBR.
+    /// Layers that let every call pass until they are [configured](Self::configure), and record no spans. Registers their metrics.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn new(registry: &dyn Register, cpu: &Arc<CpuMeter>, spans: SpanLayer) -> prometheus::Result<Self> {
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
         let calls = CallMetrics::new(registry, &format!("{PREFIX}_server"), &[GET_USER_INFO])?;
+        let cpu = Arc::new(CpuMeter::default());
         Ok(Self {
             metrics: MetricsLayer::new(Arc::new(calls)),
-            spans,
+            spans: SpanLayer::default(),
             access_log: AccessLogLayer::new(registry, PREFIX)?,
-            rate_limit: RateLimitLayer::new(registry, PREFIX, Arc::clone(cpu))?,
+            rate_limit: RateLimitLayer::new(registry, PREFIX, Arc::clone(&cpu))?,
+            cpu,
             recovery: RecoveryLayer::new(registry, PREFIX)?,
             fault: FaultLayer::new(registry, PREFIX)?,
         })

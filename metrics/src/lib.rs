@@ -1,14 +1,13 @@
-//! Where layers register what they count.
+//! Declares a metric in one call: name, help text, labels and buckets stand once, for the program that counts and for whoever lists what it counts.
 
 use prometheus::core::Collector;
-use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result};
+use prometheus::{Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result};
 
-/// Takes the metrics that a layer makes: a [`prometheus::Registry`], or something that only wants to know of them.
+/// Takes the metrics that something makes: a [`prometheus::Registry`], or something that only wants to know of them.
 ///
 /// ```
 /// use prometheus::core::Collector;
-/// use user_info_layers::metrics::Register;
-/// use user_info_layers::middleware::recovery::RecoveryLayer;
+/// use user_info_metrics::Register;
 ///
 /// struct Names(std::sync::Mutex<Vec<String>>);
 ///
@@ -19,8 +18,13 @@ use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, 
 ///     }
 /// }
 ///
+/// fn panics(registry: &dyn Register) -> prometheus::Result<prometheus::IntCounter> {
+///     registry.counter("greeter_panics_total", "Calls whose handler panicked.")
+/// }
+///
+/// panics(&prometheus::Registry::new())?.inc();
 /// let names = Names(Default::default());
-/// RecoveryLayer::new(&names, "greeter")?;
+/// panics(&names)?;
 /// assert_eq!(*names.0.lock().unwrap(), ["greeter_panics_total"]);
 /// # Ok::<(), prometheus::Error>(())
 /// ```
@@ -39,7 +43,6 @@ impl Register for prometheus::Registry {
 }
 
 /// Makes metrics and adds them. Each fails if there is one of this name already, or the name is none.
-#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl dyn Register + '_ {
     /// Adds `metric`.
     pub fn add<M: Collector + Clone + 'static>(&self, metric: M) -> Result<M> {
@@ -72,8 +75,36 @@ impl dyn Register + '_ {
         self.add(Gauge::new(name, help)?)
     }
 
+    /// A histogram with these upper bounds of its buckets.
+    pub fn histogram(&self, name: impl Into<String>, help: &str, buckets: &[f64]) -> Result<Histogram> {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
+    }
+
     /// A histogram for each combination of labels, with these upper bounds of its buckets.
     pub fn histograms(&self, name: impl Into<String>, help: &str, buckets: &[f64], labels: &[&str]) -> Result<HistogramVec> {
         self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{Registry, TextEncoder};
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_shown_and_a_name_is_taken_once() {
+        let shown = Registry::new();
+        let registry: &dyn Register = &shown;
+        let calls = registry.counters("calls_total", "Calls.", &["code"]).expect("a name of its own");
+        let sizes = registry.histogram("size", "Sizes.", &[1.0, 8.0]).expect("a name of its own");
+        calls.with_label_values(&["0"]).inc();
+        sizes.observe(2.0);
+        let text = TextEncoder::new().encode_to_string(&shown.gather()).expect("encodes");
+        for line in [r#"calls_total{code="0"} 1"#, r#"size_bucket{le="1"} 0"#, r#"size_bucket{le="8"} 1"#, "# HELP size Sizes."] {
+            assert!(text.contains(line), "{line}\nnot in\n{text}");
+        }
+        assert!(registry.gauge("size", "Another.").is_err());
+        assert!(registry.gauge("no name", "Blanks are not allowed.").is_err());
     }
 }
