@@ -1,13 +1,13 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
+.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
 PREFIX ?= /usr/local
-SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,pack rootfs) \
+SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,libraries pack rootfs) \
 	$(addprefix hack/charts/,images mariadb-entrypoint)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
@@ -37,7 +37,12 @@ lint: fmt-check ## format, clippy and rustdoc, warnings are errors
 lint-scripts: ## shellcheck on the shell scripts
 	shellcheck $(SCRIPTS)
 
+lint-rings: ## fails if modules of a crate import each other in a ring
+	hack/rings --self-test
+	hack/rings
+
 lint-charts: ## the charts' templates, rules and dashboards by Helm and promtool, and by the API server if a cluster is up
+	hack/charts/common --check
 	hack/charts/lint
 
 deny: ## licences, sources and banned versions of the dependencies
@@ -97,13 +102,15 @@ else
 	$(MAKE) --no-print-directory test-cluster
 endif
 
-generate: build ## writes manifests/crd.yaml, the chart's copy and docs/reference from the code
+generate: build ## writes manifests/crd.yaml, the chart's copy, what charts have in common and docs/reference from their sources
+	hack/charts/common
 	$(BIN)/user-info-operator crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml charts/user-info-operator/crd.yaml
 	$(BIN)/user-info-reference pages
 
 generate-check: build ## fails if `make generate` would change something
+	@hack/charts/common --check
 	@for file in manifests/crd.yaml charts/user-info-operator/crd.yaml; do \
 		$(BIN)/user-info-operator crd | diff -u $$file - || { echo "$$file is not what the code says: make generate"; exit 1; }; done
 	@$(BIN)/user-info-reference pages --check

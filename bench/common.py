@@ -1,5 +1,5 @@
 """What the measuring programs share: where things are, and how a server is started and called."""
-import contextlib, json, os, pathlib, shutil, socket, statistics, struct, subprocess, sys, tempfile, time, urllib.request
+import argparse, contextlib, json, os, pathlib, shutil, socket, statistics, struct, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -9,6 +9,14 @@ SERVER, LOAD = "0", "1"
 CONNECTIONS, STREAMS = {"grpc": 8, "http": 32}, 16
 # Users that there are in the databases.
 IDS = 4096
+
+
+def options(about, **numbers):
+    """A parser of the command line that knows these numbers, with their defaults."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser
 
 
 def pinned(core, *command, **options):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from checks import check, expect, run
-from kube import command
+from kube import command, objects
 
 CHART = pathlib.Path(__file__).resolve().parent.parent / "charts" / "user-info-operator"
 HELM = os.environ["HELM"]
@@ -14,10 +14,7 @@ HELM = os.environ["HELM"]
 
 def template(*options):
     """The manifests of the chart, as a list of (kind, name, text)."""
-    text = command(HELM, "template", "user-info-operator", str(CHART), "--namespace", "ops", *options)
-    documents = [part for part in re.split(r"^---\n", text, flags=re.MULTILINE) if "\nkind: " in part]
-    return [(re.search(r"^kind: (\S+)", part, re.MULTILINE)[1], re.search(r"^  name: (\S+)", part, re.MULTILINE)[1], part)
-            for part in documents]
+    return list(objects(command(HELM, "template", "user-info-operator", str(CHART), "--namespace", "ops", *options)))
 
 
 def refused(message, *options):
@@ -109,20 +106,6 @@ def values():
     refused("install the Prometheus Operator first", "--set", "metrics.serviceMonitor.enabled=true")
     monitor = template("--api-versions", "monitoring.coreos.com/v1/ServiceMonitor", "--set", "metrics.serviceMonitor.enabled=true")
     one("ServiceMonitor", monitor)
-
-
-@check("the README names every value")
-def readme():
-    path, missing = [], []
-    text = (CHART / "README.md").read_text()
-    for line in (CHART / "values.yaml").read_text().splitlines():
-        if not (field := re.match(r"( *)(\w+): *(.*)", line)):
-            continue
-        path[len(field[1]) // 2:] = [field[2]]
-        names = [".".join(path[:length]) for length in range(1, len(path) + 1)]
-        if field[3] and not any(f"`{name}`" in text for name in names):
-            missing.append(names[-1])
-    expect(not missing, f"not in README.md: {', '.join(missing)}")
 
 
 sys.exit(run())

@@ -1,4 +1,4 @@
-"""The parts of kubectl that the checks use, and the services' metrics."""
+"""The parts of kubectl that the checks use, what Helm makes of a chart, and the services' metrics."""
 import collections
 import json
 import re
@@ -15,6 +15,13 @@ def command(*args, stdin=None):
     done = subprocess.run(args, input=stdin, capture_output=True, text=True, check=False)
     expect(done.returncode == 0, f"{' '.join(args)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def objects(text):
+    """The objects in what `helm template` prints, as (kind, name, text)."""
+    for part in re.split(r"^---\n", text, flags=re.MULTILINE):
+        if kind := re.search(r"^kind: (\S+)", part, re.MULTILINE):
+            yield kind[1], re.search(r'^  name: "?([^"\s]+)', part, re.MULTILINE)[1], part
 
 
 class Namespace:

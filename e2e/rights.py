@@ -7,7 +7,6 @@ kubelet says of pods that they run. Makes the namespaces user-info-rights and us
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import time
 import urllib.request
 
 from checks import Failed, check, eventually, expect, run
-from kube import Namespace, command, condition
+from kube import Namespace, command, condition, objects
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 RUN = pathlib.Path(os.environ["RUN"])
@@ -61,12 +60,6 @@ SPEC = {
         "grafana": {},
     },
 }
-
-
-def rendered():
-    """The chart's manifests, as texts."""
-    text = command(HELM, "template", "user-info-operator", str(TOP / "charts" / "user-info-operator"), "--namespace", OPS.name)
-    return [part for part in re.split(r"^---\n", text, flags=re.MULTILINE) if "\nkind: " in part]
 
 
 def rights(role):
@@ -212,10 +205,11 @@ def releases():
 def begin():
     for namespace in [OPS, SYSTEM]:
         namespace.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name}})
-    kinds = re.compile(r"^kind: (ServiceAccount|(Cluster)?Role(Binding)?|CustomResourceDefinition)$", re.MULTILINE)
-    for part in rendered():
-        if kinds.search(part):
-            OPS.kubectl("apply", "--server-side", "--filename", "-", stdin=part)
+    kinds = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
+    chart = command(HELM, "template", "user-info-operator", str(TOP / "charts" / "user-info-operator"), "--namespace", OPS.name)
+    for kind, _, text in objects(chart):
+        if kind in kinds:
+            OPS.kubectl("apply", "--server-side", "--filename", "-", stdin=text)
     OPS.apply(MONITORS)
     for name in ["userinfodeployments.userinfo.bbs.dev", MONITORS["metadata"]["name"]]:
         OPS.kubectl("wait", "--for", "condition=Established", "crd", name, "--timeout", "60s")

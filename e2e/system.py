@@ -73,6 +73,14 @@ class System:
         return {(pod["metadata"]["uid"], status["restartCount"])
                 for pod in self.namespace.pods(**labels).values() for status in pod["status"].get("containerStatuses", [])}
 
+    @contextlib.contextmanager
+    def no_restart(self):
+        """Expects the pods of servers and clients to stay, and their containers to go on."""
+        find = lambda: self.identities(**self.servers) | self.identities(**self.clients)  # noqa: E731
+        before = find()
+        yield
+        expect(before == find(), "a pod was replaced or restarted")
+
     def client_metrics(self):
         """The metrics of the only client."""
         pods = list(self.namespace.pods(**self.clients))

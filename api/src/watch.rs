@@ -2,37 +2,64 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
-/// Editors write a file in several steps; this long after a change it is read.
-pub const SETTLE: Duration = Duration::from_millis(20);
+/// Editors write a file in several steps; this long after the last of them it is read.
+const SETTLE: Duration = Duration::from_millis(20);
 
-/// Files being watched.
+/// Changes of files.
 #[derive(Debug)]
-pub struct Watch {
+pub struct Changes {
+    changed: Arc<Notify>,
+    poll: Duration,
+    /// When the files are to be read next.
+    due: Instant,
     /// Ends what is done for it when dropped.
-    _watcher: RecommendedWatcher,
+    _watcher: Option<RecommendedWatcher>,
 }
 
-/// Calls `changed` for as long as what is returned is kept, whenever one of `files` may have changed.
+impl Changes {
+    /// Begins to watch `files`.
+    ///
+    /// They are to be read every `poll` whatever is told of them: not every file system has change events, and those do not follow links.
+    pub fn of(files: &[PathBuf], poll: Duration) -> Self {
+        let changed = Arc::new(Notify::new());
+        let watcher = watcher(files, Arc::clone(&changed))
+            .inspect_err(|error| tracing::warn!(%error, ?files, "no change events for these files; they are read every {poll:?}"));
+        Self { changed, poll, due: Instant::now() + poll, _watcher: watcher.ok() }
+    }
+
+    /// Waits until the files may have changed, or it is time to read them all the same. A wait that is dropped goes on with the next.
+    pub async fn next(&mut self) {
+        while timeout_at(self.due, self.changed.notified()).await.is_ok() {
+            self.due = Instant::now() + SETTLE;
+        }
+        self.due = Instant::now() + self.poll;
+    }
+}
+
+/// Tells `changed` whenever one of `files` may have changed.
 ///
 /// The folders are watched, since editors and the kubelet put a new file in the old one's place. What else changes in them is passed over.
 ///
 /// # Errors
-/// If a folder is not there, or on a file system without change events. Then the files are to be read every now and then instead.
-pub fn watch(files: &[PathBuf], changed: impl Fn() + Send + 'static) -> notify::Result<Watch> {
+/// If a folder is not there, or on a file system without change events.
+fn watcher(files: &[PathBuf], changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let watched = files.to_vec();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.map_or(true, |event| concerns(&event, &watched)) {
-            changed();
+            changed.notify_one();
         }
     })?;
     for folder in files.iter().map(|file| folder(file)).collect::<BTreeSet<_>>() {
         watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
-    Ok(Watch { _watcher: watcher })
+    Ok(watcher)
 }
 
 fn folder(file: &Path) -> &Path {
@@ -77,6 +104,23 @@ mod tests {
         ] {
             assert_eq!(concerns(&event(kind, paths), &files), expected, "{kind:?} {paths:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_dropped_loses_no_change_and_each_step_of_an_editor_puts_it_off() {
+        const POLL: Duration = Duration::from_secs(2);
+        let mut changes = Changes::of(&[PathBuf::from("/nowhere/at/all")], POLL);
+        let begun = Instant::now();
+        for _ in 0..5 {
+            changes.changed.notify_one();
+            assert!(tokio::time::timeout(SETTLE / 2, changes.next()).await.is_err(), "dropped");
+        }
+        changes.next().await;
+        assert_eq!(begun.elapsed(), 4 * (SETTLE / 2) + SETTLE);
+
+        let begun = Instant::now();
+        changes.next().await;
+        assert_eq!(begun.elapsed(), POLL, "read although nothing is told");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod grpc;
 mod http;
 mod latencies;
 mod ticks;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -67,7 +68,7 @@ pub struct Load {
 }
 
 /// What the connections share.
-struct Shared {
+struct Workload {
     /// When the calls were due that are to be made.
     due: RefCell<VecDeque<Instant>>,
     /// Whether a call is due whenever there is room for one.
@@ -76,7 +77,7 @@ struct Shared {
     latencies: RefCell<Latencies>,
 }
 
-impl Shared {
+impl Workload {
     /// Takes one call: when it was due, if there is one. `now` is the time.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         if self.always_due.get() { Some(now) } else { self.due.borrow_mut().pop_front() }
@@ -97,7 +98,7 @@ impl Load {
     }
 
     async fn calls(&self) -> Result<Latencies, Error> {
-        let shared = Rc::new(Shared {
+        let workload = Rc::new(Workload {
             due: RefCell::default(),
             always_due: Cell::new(self.rate == 0),
             users: self.users,
@@ -106,19 +107,19 @@ impl Load {
         let mut connections = Vec::with_capacity(self.connections);
         let mut readers = JoinSet::new();
         for _ in 0..self.connections {
-            let connection = Rc::new(Connection::open(self, shared.clone()).await?);
+            let connection = Rc::new(Connection::open(self, workload.clone()).await?);
             readers.spawn_local(connection.clone().read());
             connections.push(connection);
         }
         tokio::select! {
-            made = self.deal(&shared, &connections) => made?,
+            made = self.deal(&workload, &connections) => made?,
             Some(failed) = readers.join_next() => return Err(failed.unwrap_or_else(Error::other)),
         }
-        Ok(shared.latencies.replace(Latencies::new(Instant::now())))
+        Ok(workload.latencies.replace(Latencies::new(Instant::now())))
     }
 
     /// Deals calls to the connections until the time is over, and waits for the last replies.
-    async fn deal(&self, shared: &Shared, connections: &[Rc<Connection>]) -> Result<(), Error> {
+    async fn deal(&self, workload: &Workload, connections: &[Rc<Connection>]) -> Result<(), Error> {
         let end = Instant::now() + Duration::from_secs_f64(self.seconds);
         let ticks = Ticks::every(TICK)?;
         let mut turn = 0;
@@ -127,17 +128,17 @@ impl Load {
             ticks.tick().await?;
             let due = Instant::now();
             credit += f64::from(self.rate) * TICK.as_secs_f64();
-            shared.due.borrow_mut().extend(std::iter::repeat_n(due, credit as usize));
+            workload.due.borrow_mut().extend(std::iter::repeat_n(due, credit as usize));
             credit = credit.fract();
             for _ in 0..connections.len() {
-                if shared.any_due() {
+                if workload.any_due() {
                     connections[turn].call()?;
                     turn = (turn + 1) % connections.len();
                 }
             }
         }
-        shared.always_due.set(false);
-        shared.due.borrow_mut().clear();
+        workload.always_due.set(false);
+        workload.due.borrow_mut().clear();
         let unanswered = || connections.iter().map(|connection| connection.in_flight()).sum::<usize>();
         let all_answered = async {
             while unanswered() > 0 {

@@ -7,20 +7,18 @@ use prometheus::Registry;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceBuilder};
-use user_info_api::config::{CircuitBreaker, LoadBalancing, OutlierEjection, RateLimiter, Retries, Service as Identity, Tracing};
+use user_info_layers::balance::{
+    Balance, Connection, ConnectionState, Endpoint, Failure, InstanceMetrics, LoadBalancing, NodeSet, OutlierEjection, Retries, Staleness,
+    Transport,
+};
+use user_info_layers::middleware::breaker::{self, BreakerLayer, BreakerMetrics};
+use user_info_layers::middleware::deadline::DeadlineLayer;
+use user_info_layers::middleware::rate_limit::TokenBucket;
+use user_info_layers::middleware::receive::Arriving;
+use user_info_layers::ticker::Ticker;
+use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
-use user_info_services::balance::{Balance, Failure, Instance, InstanceMetrics, Link, LinkState, NodeSet, Staleness, Transport};
-use user_info_services::middleware::ServerLayers;
-use user_info_services::middleware::access_log::AccessLogLayer;
-use user_info_services::middleware::breaker::{BreakerLayer, BreakerMetrics};
-use user_info_services::middleware::deadline::{DeadlineLayer, Ticker};
-use user_info_services::middleware::fault::FaultLayer;
-use user_info_services::middleware::metrics::{CallMetrics, MetricsLayer};
-use user_info_services::middleware::rate_limit::RateLimitLayer;
-use user_info_services::middleware::receive::Arriving;
-use user_info_services::middleware::recovery::RecoveryLayer;
-use user_info_services::middleware::spans;
-use user_info_services::{Call, Error, Kind};
+use user_info_services::server::ServerStack;
 
 /// Calls between two turns for the tasks beside, such as the deadline's ticker.
 const TURN: u64 = 1024;
@@ -56,18 +54,18 @@ pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
         "metrics" => calls(layers.metrics.layer(handler()), count).await,
         "spans" => calls(layers.spans.layer(handler()), count).await,
         "access_log" => calls(layers.access_log.layer(handler()), count).await,
-        "deadline" => calls(layers.deadline.layer(handler()), count).await,
+        "deadline" => calls(deadline().layer(handler()), count).await,
         "rate_limit" => calls(layers.rate_limit.layer(handler()), count).await,
         "rate_limit_refusing" => {
-            layers.rate_limit.set(Some(&RateLimiter { requests_per_second: 1, burst: 1, ..RateLimiter::default() }));
+            layers.rate_limit.configure(Some(TokenBucket { requests_per_second: 1, ..TokenBucket::default() }.into()));
             calls(layers.rate_limit.layer(handler()), count).await
         }
         "recovery" => calls(layers.recovery.layer(handler()), count).await,
         "fault" => calls(layers.fault.layer(handler()), count).await,
-        "server_stack" => calls(ServiceBuilder::new().map_request(arrived).service(layers.wrap(handler())), count).await,
+        "server_stack" => calls(ServiceBuilder::new().map_request(arrived).service(stack(handler())), count).await,
         "breaker" => {
             let metrics = BreakerMetrics::new(&Registry::new(), PREFIX).expect("registers once");
-            calls(BreakerLayer::new(CircuitBreaker::default(), metrics).layer(handler()), count).await
+            calls(BreakerLayer::new(breaker::Settings::default(), metrics).layer(handler()), count).await
         }
         "balance_wrr_3" => calls(balance(LoadBalancing::WeightedRoundRobin, 3), count).await,
         "balance_wrr_100" => calls(balance(LoadBalancing::WeightedRoundRobin, 100), count).await,
@@ -103,41 +101,44 @@ fn handler() -> impl Service<Request, Response = GetUserInfoReply, Error = Error
     tower::service_fn(|_: Request| std::future::ready(Ok(GetUserInfoReply { user: None, ip_addr: String::new() })))
 }
 
-/// The server's layers, with a limit that no call reaches and no faults.
+/// The server's layers around `handler`, with a limit that no call reaches and no faults.
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn layers() -> ServerLayers {
-    let registry = Registry::new();
-    let ticker = Ticker::default();
-    tokio::spawn(ticker.clone().run());
-    let calls = CallMetrics::new(&registry, PREFIX, &[GET_USER_INFO]).expect("registers once");
-    let layers = ServerLayers {
-        metrics: MetricsLayer::new(Arc::new(calls)),
-        spans: spans::start(&Tracing::default(), &Identity::named("bench")).expect("no collector is named").0,
-        access_log: AccessLogLayer::new(&registry, PREFIX).expect("registers once"),
-        deadline: DeadlineLayer::new(ticker, Duration::from_secs(1)),
-        rate_limit: RateLimitLayer::new(&registry, PREFIX, Arc::default()).expect("registers once"),
-        recovery: RecoveryLayer::new(&registry, PREFIX).expect("registers once"),
-        fault: FaultLayer::new(&registry, PREFIX).expect("registers once"),
-    };
-    layers.rate_limit.set(Some(&RateLimiter { requests_per_second: 100_000_000, burst: 1_000_000, ..RateLimiter::default() }));
+pub fn stack<S>(
+    handler: S,
+) -> impl Service<Call<Arriving<GetUserInfoRequest>>, Response = S::Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+where
+    S: Service<Request, Error = Error, Future: Send, Response: Send> + Clone + Send + Sync + 'static,
+{
+    layers().service(deadline(), handler)
+}
+
+fn layers() -> ServerStack {
+    let layers = ServerStack::new(&Registry::new()).expect("registers once");
+    layers.rate_limit.configure(Some(TokenBucket { requests_per_second: 10_000_000, burst: 1_000_000, ..TokenBucket::default() }.into()));
     layers
 }
 
-/// A link that is always up, over which every call is answered at once.
+fn deadline() -> DeadlineLayer {
+    let ticker = Ticker::default();
+    tokio::spawn(ticker.clone().run());
+    DeadlineLayer::new(ticker, Duration::from_secs(1))
+}
+
+/// A connection that is always up, over which every call is answered at once.
 struct Instantly;
 
-impl Link for Instantly {
-    fn state(&self) -> LinkState {
-        LinkState::Up
+impl Connection for Instantly {
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Up
     }
 
     fn suspect(&self) {}
 }
 
 impl Transport<GetUserInfoRequest> for Instantly {
-    type Link = Self;
+    type Connection = Self;
     type Reply = GetUserInfoReply;
 
     async fn send(&self, _: &Self, _: &Request) -> Result<GetUserInfoReply, Failure> {
@@ -148,7 +149,7 @@ impl Transport<GetUserInfoRequest> for Instantly {
 fn balance(setting: LoadBalancing, nodes: u32) -> Balance<GetUserInfoRequest, Instantly> {
     let metrics = InstanceMetrics::new(&Registry::new(), PREFIX).expect("registers once");
     let set = NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), |_| Instantly);
-    let instances: Vec<_> = (0..nodes).map(|n| Instance { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
+    let instances: Vec<_> = (0..nodes).map(|n| Endpoint { address: format!("10.0.0.{n}:9001"), weight: 100 }).collect();
     set.update(&instances, Instant::now());
     Balance::new(Arc::new(set), Instantly, setting, Retries::default(), Ticker::default())
 }

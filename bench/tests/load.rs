@@ -2,36 +2,26 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use clap::Parser;
 use user_info_bench::load::{Latencies, Load};
+use user_info_testing::port::{free_address, until_open};
+use user_info_testing::process::Process;
 
 /// The bare handler, until dropped.
 struct Bare {
-    program: Child,
+    _program: Process,
     address: String,
 }
 
 impl Bare {
-    fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let address = free.to_string();
-        let program = Command::new(env!("CARGO_BIN_EXE_bare")).arg(&address).spawn().expect("the bare handler starts");
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(&address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the bare handler does not listen");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Self { program, address }
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
+    async fn start() -> Self {
+        let address = free_address();
+        let program = Process::start(Command::new(env!("CARGO_BIN_EXE_bare")).arg(address.to_string()));
+        until_open(address).await;
+        Self { _program: program, address: address.to_string() }
     }
 }
 
@@ -41,7 +31,7 @@ async fn load(arguments: &[&str]) -> Result<Latencies, String> {
 
 #[tokio::test]
 async fn as_many_calls_are_made_as_were_asked_for() {
-    let bare = Bare::start();
+    let bare = Bare::start().await;
     let rate = ["grpc", &bare.address, "--connections", "3", "--rate", "1000", "--seconds", "1", "--users", "4096", "--header", "x-a:b"];
     let calls = load(&rate).await.unwrap().calls();
     // A bunch each 1.25 ms; a halted machine may lose some.
@@ -50,7 +40,7 @@ async fn as_many_calls_are_made_as_were_asked_for() {
 
 #[tokio::test]
 async fn without_a_rate_calls_follow_replies() {
-    let bare = Bare::start();
+    let bare = Bare::start().await;
     let calls =
         load(&["grpc", &bare.address, "--connections", "2", "--streams", "4", "--seconds", "1", "--users", "10"]).await.unwrap().calls();
     // Far more than the first of each stream.

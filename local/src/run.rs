@@ -1,31 +1,36 @@
 //! The program from start to end.
 
+mod signals;
+mod system;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::sync::{mpsc, watch};
 
 use user_info_api::crd::UserInfoDeploymentSpec;
-use user_info_api::watch::{SETTLE, watch as watch_files};
+use user_info_api::watch::Changes;
 
+use self::signals::Signals;
+use self::system::System;
 use crate::agent::Agent;
 use crate::args::{Args, Output};
 use crate::error::RunError;
-use crate::page::{self, Edit, Samples};
+use crate::http::Http;
+use crate::page::{self, Edit};
 use crate::ports::Ports;
+use crate::sampler::{Sampler, Samples};
 use crate::spec::RunningSpec;
 use crate::store;
-use crate::supervisor::{Event, Place, Supervisor, USER_CLIENT, USER_INFO, summary};
+use crate::supervisor::{Environment, Event, Supervisor, USER_CLIENT, USER_INFO};
 use crate::terminal::Terminal;
 
-/// First ports to try.
+/// First port to try for the registry.
 const REGISTRY: u16 = 8500;
-/// The file is read this often whatever change events say, which do not follow links; changes of its own that the system missed are published
-/// this often.
+/// The file is read this often whatever change events say, which do not follow links.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Runs the system that `args` describe until Ctrl-C or SIGTERM.
@@ -35,7 +40,7 @@ const POLL: Duration = Duration::from_secs(1);
 pub async fn run(args: &Args) -> Result<(), RunError> {
     let terminal = Terminal::new(args.output, args.quiet);
     let spec = RunningSpec::read(&args.file).map_err(RunError::Spec)?;
-    let mut signals = signals().map_err(RunError::system("signals"))?;
+    let mut signals = Signals::new().map_err(RunError::system("signals"))?;
     let temporary = tempfile::Builder::new().prefix("user-info-local-").tempdir().map_err(RunError::system("a temporary folder"))?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&dir).map_err(RunError::system(dir.display().to_string()))?;
@@ -44,72 +49,68 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
     let mut ports = Ports::default();
     let registry = ports.listen(REGISTRY).map_err(RunError::system("a port for the registry"))?;
     let page = ports.listen(args.page_port).map_err(RunError::system("a port for the page"))?;
-    let address = |l: &std::net::TcpListener| l.local_addr().map_err(RunError::system("a listener"));
-    let place = Place {
-        registry: address(&registry)?,
-        page: address(&page)?,
+    let (registry_address, page_address) = (address(&registry)?, address(&page)?);
+    let environment = Environment {
+        registry: registry_address,
         secrets: args.secrets.clone(),
         client_args: if args.output == Output::Json { vec!["--output".to_owned(), "json".to_owned()] } else { Vec::new() },
         programs,
         dir,
     };
-    store::prepare(&place).await?;
+    store::prepare(&environment).await?;
 
     let name = spec.resource().metadata.name.clone().unwrap_or_default();
     terminal.say("start", &format!("{name}: starting {}", parts(&spec.resource().spec)));
-    let (mut supervisor, mut events) = Supervisor::new(place, spec, ports);
     let (end, ended) = watch::channel(false);
     let agent = tokio::spawn(Agent::default().run(listener(registry)?, until(ended.clone())));
-    supervisor.apply()?;
+    let http = Http::default();
+    let (supervisor, events) = Supervisor::new(environment, ports, http.clone());
+    let system = System::start(spec, supervisor, registry_address, page_address, terminal, args.verbose)?;
     let samples = Arc::new(Samples::new());
-    let (edits, mut edited) = mpsc::channel(16);
-    let state = page::State {
-        snapshot: supervisor.snapshots(),
-        samples: Arc::clone(&samples),
+    let sampler = tokio::spawn(Sampler::new(http, system.targets()).run(Arc::clone(&samples)));
+    let (edits, edited) = mpsc::channel(16);
+    let state = page::AppState {
+        snapshot: system.snapshots(),
+        samples,
         edits,
         token: page::Token::random().map_err(RunError::system("a random token"))?,
-        port: address(&page)?.port(),
+        port: page_address.port(),
     };
     let page = tokio::spawn(axum::serve(listener(page)?, page::router(state)).with_graceful_shutdown(until(ended)).into_future());
 
-    let changed = Arc::new(Notify::new());
-    let notify = Arc::clone(&changed);
-    let _watch = watch_files(std::slice::from_ref(&args.file), move || notify.notify_one());
-    let sampler = tokio::spawn(supervisor.sampler().run(samples));
-    let mut poll = interval(POLL);
-    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reread: Option<Instant> = None;
-    let mut announced = 0;
-    loop {
-        tokio::select! {
-            biased;
-            name = signals.next() => {
-                terminal.say("stop", &format!("{name}: stopping the clients, then the instances"));
-                break;
-            }
-            Some(event) = events.recv() => handle(event, args, terminal),
-            () = changed.notified() => reread = Some(Instant::now() + SETTLE),
-            () = sleep_until(reread.unwrap_or_else(Instant::now)), if reread.is_some() => {
-                reread = None;
-                follow_file(&mut supervisor, terminal);
-            }
-            Some(edit) = edited.recv() => carry_out(edit, &mut supervisor, terminal),
-            _ = poll.tick() => changed.notify_one(),
-        }
-        supervisor.publish();
-        if let Some(took) = supervisor.settled().filter(|_| announced != supervisor.generation()) {
-            announce(&supervisor, took, announced == 0, args, terminal);
-            announced = supervisor.generation();
-        }
-    }
+    let system = follow(system, &args.file, events, edited, &mut signals, terminal).await;
     sampler.abort();
     tokio::select! {
-        () = supervisor.shut_down() => {}
+        () = system.shut_down() => {}
         name = signals.next() => terminal.say("stop", &format!("{name} again: ending at once")),
     }
     end.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(agent, page) }).await;
     Ok(())
+}
+
+/// Feeds the system with what happens, until a signal asks for its end.
+async fn follow(
+    mut system: System,
+    file: &Path,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    mut edits: mpsc::Receiver<Edit>,
+    signals: &mut Signals,
+    terminal: Terminal,
+) -> System {
+    let mut changes = Changes::of(&[file.to_owned()], POLL);
+    loop {
+        tokio::select! {
+            biased;
+            name = signals.next() => {
+                terminal.say("stop", &format!("{name}: stopping the clients, then the instances"));
+                return system;
+            }
+            Some(event) = events.recv() => system.happened(event),
+            () = changes.next() => system.follow_file(),
+            Some(edit) = edits.recv() => system.carry_out(edit),
+        }
+    }
 }
 
 /// What is started, in words.
@@ -132,61 +133,8 @@ fn programs(args: &Args) -> Result<PathBuf, RunError> {
     Ok(folder)
 }
 
-fn handle(event: Event, args: &Args, terminal: Terminal) {
-    match event {
-        Event::Line(line) if line.stdout => terminal.line(&line.text),
-        Event::Line(line) if args.verbose => terminal.say("log", &format!("{}: {}", line.name, line.text)),
-        Event::Line(_) | Event::Changed => {}
-        Event::Ended { name, how, pause } => {
-            let then = pause.map_or("waits for a change of the spec".to_owned(), |p| format!("starts again in {p:?}"));
-            terminal.say("ended", &format!("{name} ended ({how}); {then}"));
-        }
-    }
-}
-
-fn follow_file(supervisor: &mut Supervisor, terminal: Terminal) {
-    match supervisor.spec_mut().reread() {
-        Ok(changes) if changes.is_empty() => {}
-        Ok(changes) => apply(supervisor, &summary(&changes), terminal),
-        Err(problem) => {
-            terminal.say("problem", &format!("{problem}\nthe last good spec stays in force (generation {})", supervisor.generation()));
-        }
-    }
-}
-
-fn carry_out(Edit { patch, reply }: Edit, supervisor: &mut Supervisor, terminal: Terminal) {
-    let result = supervisor.spec_mut().edit(&patch);
-    if let Ok(changes) = &result
-        && !changes.is_empty()
-    {
-        apply(supervisor, &format!("{} (on the page)", summary(changes)), terminal);
-    }
-    let _ = reply.send(result.map(|_| supervisor.generation()));
-}
-
-fn apply(supervisor: &mut Supervisor, what: &str, terminal: Terminal) {
-    terminal.say("change", &format!("generation {}: {what}", supervisor.generation()));
-    if let Err(error) = supervisor.apply() {
-        terminal.say("problem", &error.to_string());
-    }
-}
-
-/// Says that all processes are as the spec asks; the first time with the table.
-fn announce(supervisor: &Supervisor, took: Duration, first: bool, args: &Args, terminal: Terminal) {
-    let took = took.as_secs_f64();
-    if !first {
-        terminal.say("settled", &format!("generation {}: in force everywhere after {took:.2} s", supervisor.generation()));
-        return;
-    }
-    terminal.say("ready", &format!("all ready after {took:.2} s"));
-    let curl = if supervisor.secure() { "curl --insecure https" } else { "curl http" };
-    let try_next = supervisor.processes().first().and_then(|p| p.http).map(|http| format!("try: {curl}://{http}/user_info/1"));
-    let notes = [
-        Some("the page stands in for Prometheus and Grafana".to_owned()),
-        try_next,
-        Some(format!("edit {} and save: settings change live; Ctrl-C ends all", args.file.display())),
-    ];
-    terminal.table(&supervisor.table(), &notes.into_iter().flatten().collect::<Vec<_>>());
+fn address(listener: &std::net::TcpListener) -> Result<SocketAddr, RunError> {
+    listener.local_addr().map_err(RunError::system("a listener"))
 }
 
 fn listener(listener: std::net::TcpListener) -> Result<TcpListener, RunError> {
@@ -195,23 +143,4 @@ fn listener(listener: std::net::TcpListener) -> Result<TcpListener, RunError> {
 
 async fn until(mut ended: watch::Receiver<bool>) {
     let _ = ended.wait_for(|ended| *ended).await;
-}
-
-/// The signals that end the system.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-fn signals() -> std::io::Result<Signals> {
-    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-}
-
-impl Signals {
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "Ctrl-C",
-        }
-    }
 }

@@ -36,6 +36,11 @@ impl std::fmt::Display for Change {
     }
 }
 
+/// The changes in one line.
+pub fn summary(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl RunningSpec {
     /// Reads and checks `file`.
     ///

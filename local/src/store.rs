@@ -6,7 +6,7 @@ use tokio::process::Command;
 use user_info_api::render;
 
 use crate::error::RunError;
-use crate::supervisor::{Place, USER_INFO};
+use crate::supervisor::{Environment, USER_INFO};
 
 /// Makes the embedded store of users and puts the samples in, even if it is not used yet: an edit may ask for it later.
 ///
@@ -14,12 +14,12 @@ use crate::supervisor::{Place, USER_INFO};
 ///
 /// # Errors
 /// If the folder cannot be written to, or `user_info` cannot make the store.
-pub async fn prepare(place: &Place) -> Result<(), RunError> {
-    let target = render::Target::local(&place.dir, &place.secrets, "", Vec::new(), 0, SystemTime::now());
+pub async fn prepare(environment: &Environment) -> Result<(), RunError> {
+    let target = render::Target::local(&environment.dir, &environment.secrets, "", Vec::new(), 0, SystemTime::now());
     let config = serde_json::json!({"users": {"sqlite": {"path": target.sqlite}}, "views": {"memory": true}});
-    let file = place.dir.join("store.yaml");
+    let file = environment.dir.join("store.yaml");
     std::fs::write(&file, config.to_string()).map_err(RunError::system(file.display().to_string()))?;
-    let program = place.programs.join(USER_INFO);
+    let program = environment.programs.join(USER_INFO);
     for command in ["migrate", "seed"] {
         let done = Command::new(&program).arg(command).arg("--config").arg(&file).output().await;
         let done = done.map_err(RunError::system(program.display().to_string()))?;

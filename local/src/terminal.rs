@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::args::Output;
-use crate::page::{Process, ProcessState, Role};
+use crate::supervisor::{Process, Role};
+use crate::view;
 
 /// Prints to standard output; failures of that (a closed pipe) are no reason to end the system.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,10 @@ impl Terminal {
         }
         match self.output {
             Output::Text => print(&table(processes, notes)),
-            Output::Json => print(&json!({"event": "table", "processes": processes, "notes": notes}).to_string()),
+            Output::Json => {
+                let processes: Vec<_> = processes.iter().map(view::Process::from).collect();
+                print(&json!({"event": "table", "processes": processes, "notes": notes}).to_string());
+            }
         }
     }
 }
@@ -66,7 +70,7 @@ fn table(processes: &[Process], notes: &[String]) -> String {
     rows.extend(processes.iter().map(|p| {
         let http = if p.role == Role::Page { p.http.map_or("-".to_owned(), |a| format!("http://{a}/")) } else { address(p.http) };
         let note = p.note.clone().unwrap_or_default();
-        [p.name.clone(), state(p.state).to_owned(), number(p.pid), address(p.grpc), http, number(p.weight), note]
+        [p.name.clone(), p.state.as_str().to_owned(), number(p.pid), address(p.grpc), http, number(p.weight), note]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..7).map(width).collect();
@@ -83,16 +87,4 @@ fn table(processes: &[Process], notes: &[String]) -> String {
     }
     text.push('\n');
     text
-}
-
-/// A state in one word.
-pub const fn state(state: ProcessState) -> &'static str {
-    match state {
-        ProcessState::Starting => "starting",
-        ProcessState::Ready => "ready",
-        ProcessState::Draining => "draining",
-        ProcessState::Restarting => "restarting",
-        ProcessState::Stopped => "stopped",
-        ProcessState::Failed => "failed",
-    }
 }

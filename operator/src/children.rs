@@ -13,12 +13,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use tokio::sync::watch as channel;
 
 pub use self::watch::watch;
-use crate::helm::addon::Addon;
-use crate::helm::digest::digest_of;
+use crate::addons::Addon;
+use crate::config_file::ConfigVersion;
+use crate::digest::digest_of;
 use crate::kind::Kind;
 use crate::names::{APPLIED_HASH, CONFIG_GENERATION, CONFIG_HASH, HELM, INSTANCE, Owner, RELEASE_NAME, USES};
 use crate::ownership::{Holders, is_resource};
-use crate::reconcile::build::Revision;
 
 /// What is known of one child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Seen {
     /// Hash of its maker's own field list, and of the uid; the same in every build.
     pub fingerprint: u64,
     /// Which config file it holds, if it is a `ConfigMap`.
-    pub revision: Option<Revision>,
+    pub config: Option<ConfigVersion>,
     /// The managed addons that the config file uses.
     pub uses: Vec<String>,
     /// The addon whose release it belongs to, if Helm made it.
@@ -49,7 +49,7 @@ impl Seen {
     /// What `meta` says of an object that `maker` made; none if no resource owns it.
     pub fn of(meta: &ObjectMeta, maker: &str) -> Option<Self> {
         let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
-        let revision = annotation(CONFIG_HASH).zip(annotation(CONFIG_GENERATION).and_then(|text| text.parse().ok()));
+        let config = annotation(CONFIG_HASH).zip(annotation(CONFIG_GENERATION).and_then(|text| text.parse().ok()));
         let owner = owner(meta)?;
         let release = annotation(RELEASE_NAME);
         let addon = release.as_deref().and_then(Addon::of_release).filter(|(of, _)| *of == owner).map(|(_, addon)| addon);
@@ -61,7 +61,7 @@ impl Seen {
             uid: meta.uid.clone().unwrap_or_default(),
             applied: annotation(APPLIED_HASH),
             fingerprint: fingerprint(meta, maker),
-            revision: revision.map(|(hash, generation)| Revision { hash, generation }),
+            config: config.map(|(hash, generation)| ConfigVersion { hash, generation }),
             uses: annotation(USES).unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             addon,
             terminating: meta.deletion_timestamp.is_some(),
@@ -99,13 +99,13 @@ fn fingerprint(meta: &ObjectMeta, maker: &str) -> u64 {
 }
 
 /// A child's place: namespace, kind and name.
-type Key = (String, Kind, String);
+type ObjectKey = (String, Kind, String);
 
 /// All children that the watches have shown.
 #[derive(Debug)]
 pub struct Children {
     maker: &'static str,
-    seen: Mutex<HashMap<Key, Seen>>,
+    seen: Mutex<HashMap<ObjectKey, Seen>>,
     /// Lists that have not been complete yet.
     lists_due: channel::Sender<usize>,
 }
@@ -173,12 +173,12 @@ impl Children {
         self.lists_due.send_modify(|due| *due = due.saturating_sub(1));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Seen>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(kind: Kind, meta: &ObjectMeta) -> Key {
+fn key(kind: Kind, meta: &ObjectMeta) -> ObjectKey {
     (meta.namespace.clone().unwrap_or_default(), kind, meta.name.clone().unwrap_or_default())
 }
 

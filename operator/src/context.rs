@@ -7,13 +7,13 @@ use kube::Client;
 use kube::runtime::events::Recorder;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::access::Access;
 use crate::children::Children;
 use crate::discovery::Optional;
 use crate::helm::Helm;
 use crate::helm::runner::Runner;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::reconcile::confirm::Access;
 use crate::roles::Roles;
 
 /// What all reconciles share.

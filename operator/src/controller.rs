@@ -12,6 +12,7 @@ use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watc
 use kube::{Api, Client, Resource};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::access::Access;
 use crate::children::{self, Children};
 use crate::context::Context;
 use crate::discovery::Optional;
@@ -21,7 +22,6 @@ use crate::kind::Kind;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::names::{HELM, MANAGED_BY, OPERATOR};
-use crate::reconcile::confirm::Access;
 use crate::reconcile::provision::RELEASED;
 use crate::reconcile::reconcile;
 use crate::resource::{Watched, prune};

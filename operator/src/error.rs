@@ -4,31 +4,7 @@ use std::fmt;
 
 use crate::kind::Kind;
 use crate::names::ADOPT;
-
-/// What mends a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Time.
-    Transient,
-    /// Someone, by changing something other than the resource.
-    Configuration,
-    /// Trying again with what is there now.
-    Conflict,
-    /// Someone, by changing the resource.
-    Permanent,
-}
-
-impl Class {
-    /// Its name in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Configuration => "configuration",
-            Self::Conflict => "conflict",
-            Self::Permanent => "permanent",
-        }
-    }
-}
+use crate::reason::{Class, Reason};
 
 /// Why a resource could not be reconciled. What runs is left as it is.
 #[derive(Debug, thiserror::Error)]
@@ -123,18 +99,18 @@ impl ApiError {
         if let kube::Error::Api(status) = &self.0 { status.code } else { 0 }
     }
 
-    fn judge(&self) -> (Class, &'static str) {
+    fn reason(&self) -> Reason {
         match self.code() {
-            403 if self.to_string().contains("exceeded quota") => (Class::Configuration, "QuotaExceeded"),
+            403 if self.to_string().contains("exceeded quota") => Reason::QuotaExceeded,
             // Objects can no longer be made in a namespace that is going; the resource will go, too.
-            403 if self.to_string().contains("being terminated") => (Class::Transient, "NamespaceTerminating"),
-            401 | 403 => (Class::Configuration, "Forbidden"),
-            404 => (Class::Conflict, "Gone"),
-            409 => (Class::Conflict, "Conflict"),
+            403 if self.to_string().contains("being terminated") => Reason::NamespaceTerminating,
+            401 | 403 => Reason::Forbidden,
+            404 => Reason::Gone,
+            409 => Reason::Conflict,
             // A write with a uid met another object of that name.
-            422 if self.to_string().contains("metadata.uid: Invalid value") => (Class::Conflict, "Conflict"),
-            400 | 422 => (Class::Permanent, "ObjectRefused"),
-            _ => (Class::Transient, "ApiUnavailable"),
+            422 if self.to_string().contains("metadata.uid: Invalid value") => Reason::Conflict,
+            400 | 422 => Reason::ObjectRefused,
+            _ => Reason::ApiUnavailable,
         }
     }
 }
@@ -142,25 +118,27 @@ impl ApiError {
 impl Error {
     /// What mends it.
     pub fn class(&self) -> Class {
-        self.judge().0
+        // The reason of a failure has a class; one without would be tried again.
+        self.reason().of_failure().map_or(Class::Transient, |(class, _)| class)
+    }
+
+    /// Whether it calls for someone to do something.
+    pub fn lasting(&self) -> bool {
+        matches!(self.class(), Class::Configuration | Class::Permanent)
     }
 
     /// Its name: the same in conditions, Events and metrics.
-    pub fn reason(&self) -> &'static str {
-        self.judge().1
-    }
-
-    fn judge(&self) -> (Class, &'static str) {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Unreadable(_) => (Class::Permanent, "Unreadable"),
-            Self::UnequalWeights => (Class::Permanent, "UnequalWeights"),
-            Self::SecretMissing { .. } => (Class::Configuration, "SecretMissing"),
-            Self::SecretKeyMissing { .. } => (Class::Configuration, "SecretKeyMissing"),
-            Self::NoServiceMonitors => (Class::Configuration, "NoServiceMonitors"),
-            Self::Foreign { .. } => (Class::Configuration, "ObjectForeign"),
-            Self::Replaced { .. } => (Class::Conflict, "Conflict"),
-            Self::Apply { source, .. } | Self::Api(source) => source.judge(),
-            Self::Timeout(_) => (Class::Transient, "Timeout"),
+            Self::Unreadable(_) => Reason::Unreadable,
+            Self::UnequalWeights => Reason::UnequalWeights,
+            Self::SecretMissing { .. } => Reason::SecretMissing,
+            Self::SecretKeyMissing { .. } => Reason::SecretKeyMissing,
+            Self::NoServiceMonitors => Reason::NoServiceMonitors,
+            Self::Foreign { .. } => Reason::ObjectForeign,
+            Self::Replaced { .. } => Reason::Conflict,
+            Self::Apply { source, .. } | Self::Api(source) => source.reason(),
+            Self::Timeout(_) => Reason::Timeout,
         }
     }
 }
@@ -177,17 +155,36 @@ mod tests {
     #[test]
     fn answers_of_the_api_server_are_told_apart() {
         for (code, message, class, reason) in [
-            (403, "pods is forbidden: exceeded quota: q", Class::Configuration, "QuotaExceeded"),
-            (403, "forbidden: namespace x is being terminated", Class::Transient, "NamespaceTerminating"),
-            (403, "cannot patch resource", Class::Configuration, "Forbidden"),
-            (409, "the object has been modified", Class::Conflict, "Conflict"),
-            (422, "Deployment is invalid", Class::Permanent, "ObjectRefused"),
-            (422, "Service \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable", Class::Conflict, "Conflict"),
-            (503, "overloaded", Class::Transient, "ApiUnavailable"),
+            (403, "pods is forbidden: exceeded quota: q", Class::Configuration, Reason::QuotaExceeded),
+            (403, "forbidden: namespace x is being terminated", Class::Transient, Reason::NamespaceTerminating),
+            (403, "cannot patch resource", Class::Configuration, Reason::Forbidden),
+            (409, "the object has been modified", Class::Conflict, Reason::Conflict),
+            (422, "Deployment is invalid", Class::Permanent, Reason::ObjectRefused),
+            (422, "Service \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable", Class::Conflict, Reason::Conflict),
+            (503, "overloaded", Class::Transient, Reason::ApiUnavailable),
         ] {
             let error = api(code, message);
             assert_eq!((error.class(), error.reason()), (class, reason), "{code} {message}");
             assert_eq!(error.to_string(), message);
+        }
+    }
+    #[test]
+    fn every_failure_has_a_reason_with_a_class() {
+        let (kind, name) = (Kind::Job, String::new);
+        let source = || kube::Error::Api(Status::failure("", "").with_code(503).boxed()).into();
+        for error in [
+            Error::Unreadable(name()),
+            Error::UnequalWeights,
+            Error::SecretMissing { name: name(), field: "" },
+            Error::SecretKeyMissing { name: name(), key: name(), field: "" },
+            Error::NoServiceMonitors,
+            Error::Apply { kind, name: name(), source: source() },
+            Error::Foreign { owner: name(), objects: Vec::new() },
+            Error::Replaced { kind, name: name() },
+            api(404, ""),
+            Error::Timeout(std::time::Duration::ZERO),
+        ] {
+            assert!(error.reason().of_failure().is_some(), "{:?}", error.reason());
         }
     }
 }

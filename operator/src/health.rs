@@ -2,17 +2,15 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use prometheus::{Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-use crate::metrics::Metrics;
 
 /// What this process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,24 +44,24 @@ impl Phase {
 #[derive(Clone)]
 struct Shown {
     phase: watch::Receiver<Phase>,
-    metrics: Arc<Metrics>,
+    registry: Registry,
 }
 
-/// Serves until `stop`.
+/// Serves until `stop`, and shows what `registry` holds.
 ///
 /// # Errors
 /// If the listener fails.
 pub async fn serve(
     listener: TcpListener,
     phase: watch::Receiver<Phase>,
-    metrics: Arc<Metrics>,
+    registry: Registry,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(text))
-        .with_state(Shown { phase, metrics });
+        .with_state(Shown { phase, registry });
     axum::serve(listener, routes).with_graceful_shutdown(stop).await
 }
 
@@ -74,7 +72,7 @@ async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
 }
 
 async fn text(State(shown): State<Shown>) -> Response {
-    match shown.metrics.text() {
+    match TextEncoder::new().encode_to_string(&shown.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

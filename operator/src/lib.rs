@@ -1,12 +1,17 @@
 //! Runs the user-info system in Kubernetes from one `UserInfoDeployment`.
 
+pub mod access;
+pub mod addons;
 pub mod args;
 pub mod check;
 pub mod children;
 pub mod cluster;
+pub mod condition;
+pub mod config_file;
 pub mod context;
 pub mod controller;
 pub mod crd;
+pub mod digest;
 pub mod discovery;
 pub mod error;
 pub mod health;
@@ -17,9 +22,13 @@ pub mod memory;
 pub mod metrics;
 pub mod names;
 pub mod namespace;
+pub mod needed_secret;
 pub mod ownership;
+pub mod reason;
 pub mod reconcile;
 pub mod resource;
 pub mod roles;
 pub mod run;
 pub mod telemetry;
+pub mod workload;
+pub mod writes;

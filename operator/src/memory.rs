@@ -1,16 +1,20 @@
 //! What the operator remembers of resources between reconciles. All of it can be lost: what is missing is found out again.
 
+mod addon;
+mod rollout;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 use user_info_api::crd::Faults;
 
-use crate::helm::addon::Addon;
+pub use self::addon::AddonRecord;
+pub use self::rollout::{ConfigRollout, Confirmation};
+use crate::addons::Addon;
 use crate::kind::Kind;
 use crate::names::Component;
-use crate::reconcile::confirm::Progress;
-use crate::reconcile::provision;
+use crate::reason::Reason;
 
 /// What is remembered of one resource.
 #[derive(Debug, Default)]
@@ -19,10 +23,10 @@ pub struct Record {
     pub fingerprints: HashMap<(Kind, String), u64>,
     /// The clock of its faults, which the watched status may not show yet.
     pub faults: Option<Faults>,
-    /// How far its pods are in confirming the config file.
-    pub confirmations: HashMap<Component, Progress>,
+    /// How far its pods are in putting their config files in force.
+    pub rollouts: HashMap<Component, ConfigRollout>,
     /// What became of its releases.
-    pub addons: BTreeMap<Addon, provision::Memory>,
+    pub addons: BTreeMap<Addon, AddonRecord>,
     /// Failures in a row.
     pub failures: u32,
     /// Looks in a row at which it was not ready.
@@ -30,7 +34,7 @@ pub struct Record {
     /// What its end waits for, as it was last told of in an Event.
     pub waits: Option<String>,
     /// The reason that was last told of, in an Event and in metrics.
-    pub told: Option<String>,
+    pub told: Option<Reason>,
 }
 
 /// Records by uid.

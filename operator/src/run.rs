@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::{Client, Resource};
+use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use user_info_api::Exit;
 use user_info_api::crd::UserInfoDeployment;
 
+use crate::access::Access;
 use crate::args::{EXIT_UNAVAILABLE, EXIT_USAGE, RunArgs};
 use crate::cluster::Cluster;
 use crate::controller::{self, Settings};
@@ -24,7 +26,6 @@ use crate::helm::exec::Program;
 use crate::helm::kubeconfig::Way;
 use crate::leader::{Leadership, Lease};
 use crate::metrics::Metrics;
-use crate::reconcile::confirm::Access;
 use crate::roles::Roles;
 use crate::telemetry;
 
@@ -36,7 +37,8 @@ const LEASE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Runs until it is told to stop, or the lease is lost.
 pub async fn run(args: RunArgs) -> ExitCode {
     telemetry::init(&args);
-    let metrics = match Metrics::new() {
+    let registry = Registry::new();
+    let metrics = match Metrics::new(&registry) {
         Ok(metrics) => Arc::new(metrics),
         Err(error) => return fail(EXIT_USAGE, &error),
     };
@@ -54,7 +56,7 @@ pub async fn run(args: RunArgs) -> ExitCode {
     };
     let phase = watch::Sender::new(Phase::Waiting);
     let (stopping, stop) = watch::channel(false);
-    let serving = tokio::spawn(health::serve(listener, phase.subscribe(), Arc::clone(&metrics), told(stop.clone())));
+    let serving = tokio::spawn(health::serve(listener, phase.subscribe(), registry, told(stop.clone())));
     let signals = async {
         tokio::select! { () = signalled(SignalKind::terminate()) => {}, () = signalled(SignalKind::interrupt()) => {} }
     };

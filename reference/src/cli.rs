@@ -13,7 +13,7 @@ beside them.";
 
 /// The programs.
 fn programs() -> [Command; 4] {
-    [user_info_local::args::Args::command(), server::Args::command(), client::Options::command(), user_info_operator::args::Args::command()]
+    [user_info_local::args::Args::command(), server::Args::command(), client::Args::command(), user_info_operator::args::Args::command()]
 }
 
 /// The page.

@@ -1,93 +1,145 @@
-//! `helm-values.md`: the values of every chart, with the comments of its `values.yaml` and the types of its schema.
+//! `helm-values.md`: the values of every chart. Its `values.schema.json` says what they mean and may be, its `values.yaml` what they are by
+//! default.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::markdown::{code, head, table};
-use crate::schema::kind;
+use crate::schema::{Field, fields};
 
 const ABOUT: &str = "\
-What `helm install --set` takes, a section a chart. `values.schema.json` of each chart refuses everything else.";
+What `helm install --set` takes, a section a chart. `values.schema.json` of each chart refuses everything else. Defaults are in JSON, as `--set-json` takes them.";
+
+/// What Helm itself gives to charts within another chart. Charts take it, have no default for it and do not use it.
+const GLOBAL: &str = "global";
 
 /// The page, for the charts below `charts`.
 pub(crate) fn page(charts: &Path) -> Result<String, String> {
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
-    let entries = std::fs::read_dir(charts).map_err(|error| format!("{}: {error}", charts.display()))?;
+    let entries = fs::read_dir(charts).map_err(|error| format!("{}: {error}", charts.display()))?;
     let mut names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.retain(|name| charts.join(name).join("Chart.yaml").is_file());
     names.sort_by_key(|name| (name != "user-info-operator", name.clone()));
     let mut text = head("Helm values", ABOUT);
     for name in names {
-        let dir = charts.join(&name);
-        let schema: Value = serde_json::from_str(&read(&dir.join("values.schema.json"))?).map_err(|error| format!("{name}: {error}"))?;
-        let rows = values(&read(&dir.join("values.yaml"))?).into_iter().map(|value| {
-            let kind = find(&schema, &value.path).map_or_else(String::new, |field| kind(&schema, field));
-            [code(&value.path), kind, value.default, value.about]
-        });
+        let rows = chart(&charts.join(&name))?.into_iter().map(|value| [code(&value.path), value.kind, value.default, value.about]);
         text += &format!("\n## {name}\n{}", table(["value", "type", "default", "meaning"], rows));
     }
     Ok(text)
 }
 
-/// One value of a chart.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    path: String,
-    default: String,
-    about: String,
+/// The values of the chart in the folder `dir`.
+fn chart(dir: &Path) -> Result<Vec<Field>, String> {
+    let about = |error: &dyn std::fmt::Display| format!("{}: {error}", dir.display());
+    let read = |name: &str| fs::read_to_string(dir.join(name)).map_err(|error| about(&error));
+    let schema = serde_json::from_str(&read("values.schema.json")?).map_err(|error| about(&error))?;
+    let defaults = serde_yaml::from_str(&read("values.yaml")?).map_err(|error| about(&error))?;
+    values(&schema, &defaults).map_err(|error| about(&error))
 }
 
-/// The values in the text of a `values.yaml`: keys by their indentation, the comment right above a key as its meaning.
-fn values(text: &str) -> Vec<Entry> {
-    let (mut found, mut path, mut comment): (Vec<Entry>, Vec<(usize, String)>, Vec<&str>) = Default::default();
-    for line in text.lines() {
-        let body = line.trim_start();
-        let indent = line.len() - body.len();
-        if let Some(words) = body.strip_prefix('#') {
-            comment.push(words.trim());
-            continue;
-        }
-        let key = body.split_once(':').filter(|(key, _)| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !key.is_empty());
-        if let Some((key, rest)) = key {
-            path.retain(|(depth, _)| *depth < indent);
-            path.push((indent, key.to_owned()));
-            let (rest, beside) = rest.split_once(" #").unwrap_or((rest, ""));
-            comment.extend((!beside.is_empty()).then_some(beside.trim()));
-            let name = path.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(".");
-            found.push(Entry { path: name, default: code(rest.trim()), about: comment.join(" ") });
-        }
-        comment.clear();
+/// What `schema` says of the values, with their defaults.
+///
+/// # Errors
+/// If a value has no description or no default, or a default is of no value.
+fn values(schema: &Value, defaults: &Value) -> Result<Vec<Field>, String> {
+    let mut all = fields(schema, schema, "");
+    all.retain(|value| value.path != GLOBAL);
+    if let Some(path) = unknown(&all, defaults, "") {
+        return Err(format!("`{path}` is in values.yaml, but not in values.schema.json"));
     }
-    found
+    let parents: Vec<_> = all.iter().map(|value| has_parts(&all, &value.path)).collect();
+    for (value, is_parent) in all.iter_mut().zip(parents) {
+        let path = &value.path;
+        if value.about.is_empty() {
+            return Err(format!("`{path}` has no description in values.schema.json"));
+        }
+        match defaults.pointer(&format!("/{}", path.replace('.', "/"))) {
+            // Its parts' defaults say it.
+            Some(_) if is_parent => {}
+            Some(default) => value.default = code(&default.to_string()),
+            // A part of each item of a list, of which there need not be one.
+            None if path.contains("[]") => {}
+            None => return Err(format!("`{path}` is in values.schema.json, but not in values.yaml")),
+        }
+    }
+    Ok(all)
 }
 
-/// The part of a schema that speaks of the value at `path`.
-fn find<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
-    let step = |schema: &'a Value, key: &str| {
-        let target = schema["$ref"].as_str().and_then(|place| schema.pointer(place.trim_start_matches('#'))).unwrap_or(schema);
-        target["properties"].get(key)
-    };
-    path.split('.').try_fold(schema, step)
+/// The path of the first of the `defaults` below `path` that is none of the values.
+fn unknown(values: &[Field], defaults: &Value, path: &str) -> Option<String> {
+    defaults.as_object()?.iter().find_map(|(name, default)| {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        if values.iter().all(|value| value.path != path) {
+            return Some(path);
+        }
+        // What is below another one, such as labels, is free.
+        has_parts(values, &path).then(|| unknown(values, default, &path)).flatten()
+    })
+}
+
+/// Whether some of the values are parts of the one at `path`.
+fn has_parts(values: &[Field], path: &str) -> bool {
+    values.iter().any(|value| value.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn schema() -> Value {
+        json!({
+            "properties": {
+                "global": {"type": "object"},
+                "image": {
+                    "description": "Where it comes from.",
+                    "properties": {"tag": {"description": "Its tag.", "type": "string"}},
+                },
+                "labels": {"$ref": "#/definitions/labels", "description": "Labels of pods."},
+                "pullSecrets": {
+                    "description": "Secrets.",
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"name": {"description": "Its name.", "type": "string"}}, "required": ["name"]},
+                },
+            },
+            "definitions": {"labels": {"description": "Labels.", "type": "object", "additionalProperties": {"type": "string"}}},
+        })
+    }
+
+    fn defaults() -> Value {
+        json!({"image": {"tag": ""}, "labels": {"a": "b"}, "pullSecrets": []})
+    }
+
     #[test]
-    fn a_value_has_the_comment_above_it() {
-        let text = "# About the file.\n\nimage:\n  # Where it comes from.\n  repository: x\n  tag: \"\"\n# How many.\n# Or none.\nreplicas: 2 # at most 16\n";
-        let found: Vec<_> = values(text).into_iter().map(|v| [v.path, v.default, v.about].join(" | ")).collect();
+    fn a_value_has_what_the_schema_says_and_its_default() {
+        let found = values(&schema(), &defaults()).expect("sound");
+        let rows: Vec<_> = found.into_iter().map(|v| [v.path, v.kind, v.default, v.about].join(" | ")).collect();
         assert_eq!(
-            found,
+            rows,
             [
-                "image |  | ",
-                "image.repository | `x` | Where it comes from.",
-                "image.tag | `\"\"` | ",
-                "replicas | `2` | How many. Or none. at most 16"
+                "image |  |  | Where it comes from.",
+                "image.tag | string | `\"\"` | Its tag.",
+                "labels | object | `{\"a\":\"b\"}` | Labels of pods.",
+                "pullSecrets | list of object | `[]` | Secrets.",
+                "pullSecrets[].name | string | required | Its name.",
             ]
         );
+    }
+
+    #[test]
+    fn a_value_that_is_not_in_both_files_is_named() {
+        let refused = |schema: &Value, defaults: &Value| values(schema, defaults).expect_err("refused");
+        let mut more = defaults();
+        more["image"]["digest"] = json!("");
+        assert_eq!(refused(&schema(), &more), "`image.digest` is in values.yaml, but not in values.schema.json");
+        let mut less = defaults();
+        less["image"] = json!({});
+        assert_eq!(refused(&schema(), &less), "`image.tag` is in values.schema.json, but not in values.yaml");
+        let mut silent = schema();
+        silent["properties"]["image"]["properties"]["tag"] = json!({"type": "string"});
+        assert_eq!(refused(&silent, &defaults()), "`image.tag` has no description in values.schema.json");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
-use user_info_services::metrics::Register;
+use user_info_metrics::Register;
 use user_info_services::{client, server};
 
 use crate::markdown::{code, head, table};
@@ -95,12 +95,11 @@ pub(crate) fn page() -> Result<String, String> {
 /// The metrics of `user_info`, `user_client` and `user-info-operator`, by name.
 fn all() -> prometheus::Result<[BTreeMap<String, Metric>; 3]> {
     let (info, client, operator) = (Catalogue::default(), Catalogue::default(), Catalogue::default());
-    server::register_metrics(&info)?;
-    client::register_metrics(&client)?;
-    user_info_operator::metrics::Metrics::new()?.collectors().into_iter().try_for_each(|metric| operator.register(metric))?;
-    let prefix = user_info_operator::metrics::PREFIX;
-    let operator = operator.0.into_inner().into_iter().map(|(name, metric)| (format!("{prefix}_{name}"), metric)).collect();
-    Ok([info.0.into_inner(), client.0.into_inner(), operator])
+    // With TLS and a registry, so that nothing is left out.
+    server::Metrics::new(&info, true, true)?;
+    client::Metrics::new(&client, true, true)?;
+    user_info_operator::metrics::Metrics::new(&operator)?;
+    Ok([info, client, operator].map(|catalogue| catalogue.0.into_inner()))
 }
 
 fn rows(metrics: BTreeMap<String, Metric>) -> String {

@@ -98,7 +98,7 @@ fn sentence(field: &str, error: &serde_yaml::Error) -> String {
 }
 
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

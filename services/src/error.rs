@@ -1,116 +1,79 @@
-//! The one error of the wire: code, reason, message and metadata, as in Kratos, and its gRPC and HTTP forms.
+//! Errors of this product, and how errors look over HTTP. Over gRPC they are [`Status`](tonic::Status)es, which the layers make of them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use user_info_layers::Error;
 
-mod wire;
-
-pub use wire::{grpc_code, http_code};
-
-/// An error as callers see it. `code` is an HTTP status; `reason` says in one word what happened.
-///
-/// ```
-/// use user_info_services::Error;
-///
-/// let sold_out = Error::new(409, "SOLD_OUT", "nothing is left of it");
-/// assert!(!sold_out.is_failure(), "a breaker does not count what is the caller's business");
-/// assert_eq!(tonic::Status::from(sold_out).code(), tonic::Code::Aborted);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Error {
-    /// HTTP status, 400 to 599.
-    pub code: u16,
-    /// Machine-readable cause, such as `RATELIMIT`; may be empty.
-    pub reason: Cow<'static, str>,
-    /// What a person reads.
-    pub message: Cow<'static, str>,
-    /// More about it.
-    #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// Reasons that the services use themselves.
+/// Reasons that only this product has.
 pub mod reason {
-    /// The rate limiter refused the call.
-    pub const RATELIMIT: &str = "RATELIMIT";
-    /// The circuit breaker refused the call.
-    pub const CIRCUITBREAKER: &str = "CIRCUITBREAKER";
-    /// A handler panicked, or what a store holds cannot be read.
-    pub const UNKNOWN: &str = "UNKNOWN";
-    /// The request could not be decoded.
-    pub const CODEC: &str = "CODEC";
     /// No user has this id.
     pub const USER_NOT_FOUND: &str = "USER_NOT_FOUND";
     /// The store of the users does not answer.
     pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
     /// More calls wait for the store than its queue holds.
     pub const STORE_OVERLOADED: &str = "STORE_OVERLOADED";
-    /// More calls are in flight, or hold more, than the process allows.
-    pub const OVERLOADED: &str = "OVERLOADED";
-    /// The call took longer than it may.
-    pub const TIMEOUT: &str = "TIMEOUT";
-    /// The caller went away before the reply.
-    pub const CANCELED: &str = "CANCELED";
-    /// No route has this path.
-    pub const NOT_FOUND: &str = "NOT_FOUND";
-    /// The route has no such method.
-    pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
-    /// No instance of the service can be called.
-    pub const NO_AVAILABLE_NODE: &str = "no_available_node";
+    /// An instance cannot be reached; the client makes this error itself.
+    pub const UNREACHABLE: &str = "UNREACHABLE";
 }
 
-impl Error {
-    /// An error without metadata.
-    pub const fn new(code: u16, reason: &'static str, message: &'static str) -> Self {
-        Self { code, reason: Cow::Borrowed(reason), message: Cow::Borrowed(message), metadata: BTreeMap::new() }
-    }
+/// 404, no such user.
+pub const USER_NOT_FOUND: Error = Error::new(404, reason::USER_NOT_FOUND, "user not found");
+/// 503, the store does not answer.
+pub const STORE_UNAVAILABLE: Error = Error::new(503, reason::STORE_UNAVAILABLE, "the store of the users is unavailable");
+/// 503, the store's queue is full.
+pub const STORE_OVERLOADED: Error = Error::new(503, reason::STORE_OVERLOADED, "too many calls wait for the store of the users");
 
-    /// The same error with another message.
-    #[must_use]
-    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.message = message.into();
-        self
-    }
+/// An error in JSON, with the four keys of Kratos in this order.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody<'a> {
+    code: u16,
+    reason: &'a str,
+    message: &'a str,
+    metadata: &'a BTreeMap<String, String>,
+}
 
-    /// 429, from the rate limiter.
-    pub const RATELIMIT: Self = Self::new(429, reason::RATELIMIT, "service unavailable due to rate limit exceeded");
-    /// 503, from the circuit breaker.
-    pub const CIRCUITBREAKER: Self = Self::new(503, reason::CIRCUITBREAKER, "request failed due to circuit breaker triggered");
-    /// 500, from the recovery layer.
-    pub const UNKNOWN: Self = Self::new(500, reason::UNKNOWN, "unknown request error");
-    /// 404, no such user.
-    pub const USER_NOT_FOUND: Self = Self::new(404, reason::USER_NOT_FOUND, "user not found");
-    /// 503, the store does not answer.
-    pub const STORE_UNAVAILABLE: Self = Self::new(503, reason::STORE_UNAVAILABLE, "the store of the users is unavailable");
-    /// 503, the store's queue is full.
-    pub const STORE_OVERLOADED: Self = Self::new(503, reason::STORE_OVERLOADED, "too many calls wait for the store of the users");
-    /// 503, no room for the call.
-    pub const OVERLOADED: Self = Self::new(503, reason::OVERLOADED, "too many calls are in flight");
-    /// 504, the deadline has passed.
-    pub const TIMEOUT: Self = Self::new(504, reason::TIMEOUT, "context deadline exceeded");
-    /// 503, nobody to call.
-    pub const NO_AVAILABLE_NODE: Self = Self::new(503, reason::NO_AVAILABLE_NODE, "no instance of the service can be called");
-
-    /// Whether a breaker or a balancer counts this as a failure of the service: 500, 503 and 504, as in Kratos.
-    pub const fn is_failure(&self) -> bool {
-        matches!(self.code, 500 | 503 | 504)
+impl<'a> From<&'a Error> for ErrorBody<'a> {
+    fn from(error: &'a Error) -> Self {
+        Self { code: error.code, reason: &error.reason, message: &error.message, metadata: &error.metadata }
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: code = {} reason = {} message = {} metadata = map[", self.code, self.reason, self.message)?;
-        for (i, (key, value)) in self.metadata.iter().enumerate() {
-            write!(f, "{}{key}:{value}", if i == 0 { "" } else { " " })?;
-        }
-        f.write_str("] cause = <nil>")
+/// An error as the answer to a request by HTTP: its code is the status, its body is [`ErrorBody`].
+#[derive(Debug)]
+pub struct HttpError(pub Error);
+
+impl From<Error> for HttpError {
+    fn from(error: Error) -> Self {
+        Self(error)
     }
 }
 
-impl std::error::Error for Error {}
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(ErrorBody::from(&self.0))).into_response()
+    }
+}
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn over_http_all_four_keys_are_there_in_order() {
+        let response = HttpError(Error::RATELIMIT).into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.into_body().collect().await.expect("whole body").to_bytes();
+        assert_eq!(
+            std::str::from_utf8(&body).expect("utf-8"),
+            r#"{"code":429,"reason":"RATELIMIT","message":"service unavailable due to rate limit exceeded","metadata":{}}"#
+        );
+    }
+}

@@ -3,53 +3,21 @@
 //! A file that does not parse or check leaves the last good one in force and says so: in the log, in
 //! `bbs_config_reload_failures_total` and on `/config`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
-use user_info_api::config::{Check, UserClientConfig, UserInfoConfig};
-use user_info_api::watch::{SETTLE, Watch, watch};
+use user_info_api::config::Config;
+use user_info_api::watch::Changes;
+use user_info_layers::metrics::Register;
 
 use crate::config;
-use crate::metrics::Register;
 
-/// File systems without change events are looked at this often.
-const POLL: Duration = Duration::from_secs(2);
-
-/// A config file with a part that may change live.
-pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Send + Sync + 'static {
-    /// Generation of the spec it was made from.
-    fn generation(&self) -> i64;
-
-    /// This configuration with the live part and generation of `newer`.
-    #[must_use]
-    fn with_live(&self, newer: &Self) -> Self;
-}
-
-impl Config for UserInfoConfig {
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    fn with_live(&self, newer: &Self) -> Self {
-        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
-    }
-}
-
-impl Config for UserClientConfig {
-    fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    fn with_live(&self, newer: &Self) -> Self {
-        Self { generation: newer.generation, live: newer.live.clone(), ..self.clone() }
-    }
-}
+/// Files are read this often also where no change is told.
+pub(crate) const POLL: Duration = Duration::from_secs(2);
 
 /// What is in force, and what is wrong with the file if it is not what the file says.
 #[derive(Debug, Clone, Serialize)]
@@ -74,7 +42,7 @@ pub struct Live<C> {
 
 /// What is counted about changes of the config file.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     reloads: IntCounter,
     failures: IntCounter,
     /// 1 while the file cannot be used.
@@ -87,30 +55,24 @@ impl Metrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub(crate) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let reloads = IntCounter::new("bbs_config_reloads_total", "Changes of the config file put in force.")?;
-        let failures = IntCounter::new("bbs_config_reload_failures_total", "Changes of the config file that could not be used.")?;
-        let refused =
-            IntGauge::new("bbs_config_refused", "1 while the config file cannot be used and the last good one is in force, 0 otherwise.")?;
-        let generation = IntGauge::new("bbs_config_generation", "Generation of the spec in force.")?;
-        registry.register(Box::new(reloads.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(generation.clone()))?;
-        Ok(Self { reloads, failures, refused, generation })
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let failures = "Changes of the config file that could not be used.";
+        let refused = "1 while the config file cannot be used and the last good one is in force, 0 otherwise.";
+        Ok(Self {
+            reloads: registry.counter("bbs_config_reloads_total", "Changes of the config file put in force.")?,
+            failures: registry.counter("bbs_config_reload_failures_total", failures)?,
+            refused: registry.gauge("bbs_config_refused", refused)?,
+            generation: registry.gauge("bbs_config_generation", "Generation of the spec in force.")?,
+        })
     }
 }
 
 impl<C: Config> Live<C> {
-    /// Begins with `config` in force. Registers the reload metrics.
-    ///
-    /// # Errors
-    /// If the registry has metrics of these names already.
-    pub fn new(config: C, registry: &dyn Register) -> prometheus::Result<Self> {
-        let metrics = Metrics::new(registry)?;
+    /// Begins with `config` in force. Counts its changes in `metrics`.
+    pub fn new(config: C, metrics: Metrics) -> Self {
         metrics.generation.set(config.generation());
         let state = InForce { generation: config.generation(), config, problem: None, restart_needed: false };
-        Ok(Self { state: ArcSwap::from_pointee(state), metrics })
+        Self { state: ArcSwap::from_pointee(state), metrics }
     }
 
     /// What is in force now.
@@ -118,10 +80,10 @@ impl<C: Config> Live<C> {
         self.state.load_full()
     }
 
-    /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `apply` is given each new
+    /// Follows the file at `path` for ever. `amend` puts in what comes from elsewhere, as from the command line; `configure` is given each new
     /// configuration.
-    pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut apply: impl FnMut(&C)) {
-        let changes = Changes::of(&[path.to_owned()]);
+    pub async fn follow(&self, path: &Path, amend: impl Fn(&mut C), mut configure: impl FnMut(&C)) {
+        let mut changes = Changes::of(&[path.to_owned()], POLL);
         let mut seen = None;
         loop {
             let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("{}: cannot be read: {e}", path.display()));
@@ -129,7 +91,7 @@ impl<C: Config> Live<C> {
                 match text.as_deref().map_err(Clone::clone).and_then(|t| config::parse::<C>(path, t).map_err(|e| e.to_string())) {
                     Ok(mut config) => {
                         amend(&mut config);
-                        self.accept(&config, &mut apply);
+                        self.accept(&config, &mut configure);
                     }
                     Err(problem) => self.refuse(problem),
                 }
@@ -139,7 +101,7 @@ impl<C: Config> Live<C> {
         }
     }
 
-    fn accept(&self, file: &C, apply: &mut impl FnMut(&C)) {
+    fn accept(&self, file: &C, configure: &mut impl FnMut(&C)) {
         self.metrics.refused.set(0);
         let old = self.get();
         let config = old.config.with_live(file);
@@ -151,7 +113,7 @@ impl<C: Config> Live<C> {
             tracing::warn!("the config file changed in more than its live part; the rest takes a restart");
         }
         if config != old.config {
-            apply(&config);
+            configure(&config);
             self.metrics.reloads.inc();
             self.metrics.generation.set(config.generation());
             tracing::info!(generation = config.generation(), "live settings in force");
@@ -164,30 +126,6 @@ impl<C: Config> Live<C> {
         self.metrics.refused.set(1);
         tracing::warn!(problem, generation = self.get().generation, "config file not usable, the last good one stays in force");
         self.state.store(Arc::new(InForce { problem: Some(problem), ..InForce::clone(&self.get()) }));
-    }
-}
-
-/// Changes of files.
-pub(crate) struct Changes {
-    changed: Arc<Notify>,
-    _watch: Option<Watch>,
-}
-
-impl Changes {
-    /// Begins to watch `files`.
-    pub(crate) fn of(files: &[PathBuf]) -> Self {
-        let changed = Arc::new(Notify::new());
-        let notify = Arc::clone(&changed);
-        let watch = watch(files, move || notify.notify_one())
-            .inspect_err(|error| tracing::warn!(%error, ?files, "no change events for these files; they are read every {POLL:?}"));
-        Self { changed, _watch: watch.ok() }
-    }
-
-    /// Waits until the files may have changed, at most [`POLL`].
-    pub(crate) async fn next(&self) {
-        if tokio::time::timeout(POLL, self.changed.notified()).await.is_ok() {
-            tokio::time::sleep(SETTLE).await;
-        }
     }
 }
 

@@ -25,9 +25,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 use user_info_api::config::{LogFormat, LogLevel};
 use user_info_api::log_quota::{self, LogQuota};
+use user_info_layers::metrics::Register;
 
 use self::lines::Lines;
-use crate::metrics::Register;
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static LOG: OnceLock<Lines> = OnceLock::new();
@@ -99,7 +99,7 @@ pub fn flush(limit: Duration) {
 }
 
 /// Counts the log lines that nobody took, and those of dependencies that were left out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LogMetrics {
     counters: [LogCounter; 2],
 }
@@ -112,7 +112,7 @@ impl LogMetrics {
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub fn register(registry: &dyn Register, prefix: &str) -> prometheus::Result<()> {
+    pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
         let counter = |name: &str, help: &str, count: fn() -> u64| {
             let opts = Opts::new(format!("{prefix}_{name}"), help);
             Ok::<_, prometheus::Error>((Desc::new(opts.fq_name(), help.to_owned(), Vec::new(), HashMap::new())?, opts, count))
@@ -123,7 +123,7 @@ impl LogMetrics {
             counter("log_lines_dropped_total", dropped, || LOG.get().map_or(0, Lines::dropped))?,
             counter("log_lines_left_out_total", left_out, || QUOTA.get().map_or(0, LogQuota::left_out))?,
         ];
-        registry.register(Box::new(Self { counters }))
+        registry.add(Self { counters })
     }
 }
 

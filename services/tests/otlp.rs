@@ -12,6 +12,9 @@ use tonic::{Request, Response, Status};
 use user_info_api::config::UserInfoConfig;
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GET_USER_INFO, GetUserInfoRequest};
+use user_info_services::server::{self, Listeners};
+use user_info_testing::port::free_ports;
+use user_info_testing::wait::eventually;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -39,7 +42,7 @@ async fn a_recorded_call_is_exported_within_its_callers_trace() {
             .serve_with_incoming(TcpListenerStream::new(listener)),
     );
 
-    let (grpc, http) = (free_port(), free_port());
+    let [grpc, http] = free_ports();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("user_info.yaml");
     let text = format!(
@@ -49,16 +52,17 @@ async fn a_recorded_call_is_exported_within_its_callers_trace() {
     );
     std::fs::write(&file, &text).expect("written");
     let config: UserInfoConfig = user_info_services::config::load(&file).expect("valid");
+    let listeners = Listeners::bind(&config.server).expect("free ports");
     let (stop, stopped) = oneshot::channel::<()>();
     let service = tokio::spawn(async move {
         let told = async {
             let _ = stopped.await;
             "the test"
         };
-        user_info_services::server::run(config, &file, told).await
+        server::run(|_| Ok(listeners), config, Some(&file), told).await
     });
 
-    let mut client = connect(grpc).await;
+    let mut client = eventually("it serves", async || UserInfoClient::connect(format!("http://127.0.0.1:{grpc}")).await).await;
     let ask = |user_id, flags: &str| {
         let mut request = Request::new(GetUserInfoRequest { user_id });
         let context = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
@@ -78,20 +82,4 @@ async fn a_recorded_call_is_exported_within_its_callers_trace() {
     );
     assert_eq!(span.status.expect("set").message, "USER_NOT_FOUND");
     assert!(spans.try_recv().is_err(), "only the call whose caller records it");
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
-}
-
-async fn connect(port: u16) -> UserInfoClient<tonic::transport::Channel> {
-    let connecting = async {
-        loop {
-            if let Ok(client) = UserInfoClient::connect(format!("http://127.0.0.1:{port}")).await {
-                return client;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, connecting).await.expect("serves in time")
 }

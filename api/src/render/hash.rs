@@ -4,29 +4,22 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::config;
+
 /// A hash of a whole config file, the same in every build: 16 hexadecimal digits.
 pub fn config_hash(config: &impl Serialize) -> String {
-    digest(&json(config))
+    digest(serde_json::to_value(config).expect("config types are plain data with texts for keys, which always have a JSON form"))
 }
 
-/// A hash of what cannot change live: all of a config file but `live` and `generation`. Where it differs, a restart is needed.
+/// A hash of what cannot change live. Where it differs, a restart is needed.
 pub fn restart_hash(config: &impl Serialize) -> String {
-    let mut config = json(config);
-    if let Value::Object(fields) = &mut config {
-        fields.remove("live");
-        fields.remove("generation");
-    }
-    digest(&config)
-}
-
-fn json(config: &impl Serialize) -> Value {
-    let mut config = serde_json::to_value(config).expect("config types are plain data with texts for keys, which always have a JSON form");
-    // A crate elsewhere in the build may have serde_json keep the order of declaration.
-    config.sort_all_objects();
-    config
+    let (_, fixed) = config::split(config);
+    digest(fixed)
 }
 
 /// Of the JSON text, in which fields stand in the order of their names.
-fn digest(config: &Value) -> String {
+fn digest(mut config: Value) -> String {
+    // A crate elsewhere in the build may have serde_json keep the order of declaration.
+    config.sort_all_objects();
     Sha256::digest(config.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,10 +6,11 @@ use axum::serve::ListenerExt;
 use sqlx::mysql::MySqlPoolOptions;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
+use user_info_layers::{Call, Error};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
+use user_info_services::error::{STORE_UNAVAILABLE, USER_NOT_FOUND};
 use user_info_services::server::grpc::Grpc;
 use user_info_services::server::{Room, http};
-use user_info_services::{Call, Error};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,13 +30,13 @@ fn main() {
                 let mut get = redis::cmd("GET");
                 let get = get.arg(key);
                 let (user, visits) = tokio::join!(query.fetch_optional(&pool), get.query_async::<Option<i64>>(&mut views));
-                let (name, email): (String, String) = user.map_err(|_| Error::STORE_UNAVAILABLE)?.ok_or(Error::USER_NOT_FOUND)?;
+                let (name, email): (String, String) = user.map_err(|_| STORE_UNAVAILABLE)?.ok_or(USER_NOT_FOUND)?;
                 let visits = visits.ok().flatten().unwrap_or_default();
                 let user = User { user_id, name, ip: String::new(), email, visits };
                 Ok::<_, Error>(GetUserInfoReply { user: Some(user), ip_addr: "127.0.0.1:9001".to_owned() })
             }
         });
-        let stack = user_info_bench::scenarios::layers().wrap(read);
+        let stack = user_info_bench::scenarios::stack(read);
         let listener = TcpListener::bind(argument(2)).await.expect("a free port").tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::spawn(axum::serve(listener, http::router(stack.clone(), Room::without_bound(), axum::Router::new())).into_future());
         Routes::new(Grpc::new(stack, Room::without_bound()))

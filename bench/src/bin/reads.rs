@@ -44,7 +44,7 @@ impl Store {
             "loader" => {
                 let mysql = config::MySql { address: address.to_owned(), ..config::MySql::default() };
                 let users = config::Users { mysql: Some(mysql), ..config::Users::default() };
-                let metrics = DataMetrics::register(&Registry::new()).expect("registers once");
+                let metrics = DataMetrics::new(&Registry::new()).expect("registers once");
                 Self::Loader(Users::open(&users, &metrics).await.expect("MySQL answers"))
             }
             _ => panic!("{USAGE}"),

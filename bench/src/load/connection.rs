@@ -9,28 +9,8 @@ use tokio::net::TcpStream;
 
 use super::grpc::Grpc;
 use super::http::Http;
-use super::{Load, Protocol, Shared};
-
-/// How calls look on the wire.
-pub(super) trait Wire {
-    /// What is sent before the first call.
-    fn open(&mut self, output: &mut Vec<u8>);
-
-    /// Appends a call for `user` to `output`. The number of the call is what [`reply`](Self::reply) knows it by.
-    fn call(&mut self, user: i64, output: &mut Vec<u8>) -> u32;
-
-    /// Takes the first whole piece off `input` and answers to `output` what has to be answered: how long the piece is, `None` if there is no
-    /// whole one, and the number of the call and its user if the piece ended one.
-    fn reply(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<(usize, Option<Reply>)>, Error>;
-}
-
-/// A reply that has come as a whole.
-pub(super) struct Reply {
-    /// The number of the call.
-    pub call: u32,
-    /// Whom it is about.
-    pub user: i64,
-}
+use super::wire::Wire;
+use super::{Load, Protocol, Workload};
 
 /// A call that waits for its reply.
 struct Call {
@@ -39,7 +19,8 @@ struct Call {
     due: Instant,
 }
 
-struct State {
+/// What is under way.
+struct Exchange {
     wire: Box<dyn Wire>,
     in_flight: Vec<Call>,
     output: Vec<u8>,
@@ -50,12 +31,12 @@ pub(super) struct Connection {
     stream: TcpStream,
     /// Most calls in flight.
     room: usize,
-    shared: Rc<Shared>,
-    state: RefCell<State>,
+    workload: Rc<Workload>,
+    exchange: RefCell<Exchange>,
 }
 
 impl Connection {
-    pub(super) async fn open(load: &Load, shared: Rc<Shared>) -> Result<Self, Error> {
+    pub(super) async fn open(load: &Load, workload: Rc<Workload>) -> Result<Self, Error> {
         let stream = TcpStream::connect(&load.address).await?;
         stream.set_nodelay(true)?;
         let (mut wire, room): (Box<dyn Wire>, usize) = match load.protocol {
@@ -64,23 +45,23 @@ impl Connection {
         };
         let mut output = Vec::new();
         wire.open(&mut output);
-        Ok(Self { stream, room, shared, state: RefCell::new(State { wire, in_flight: Vec::new(), output }) })
+        Ok(Self { stream, room, workload, exchange: RefCell::new(Exchange { wire, in_flight: Vec::new(), output }) })
     }
 
     /// Calls that wait for their replies.
     pub(super) fn in_flight(&self) -> usize {
-        self.state.borrow().in_flight.len()
+        self.exchange.borrow().in_flight.len()
     }
 
     /// Makes calls that are due, as many as there is room for.
     pub(super) fn call(&self) -> Result<(), Error> {
-        let mut state = self.state.borrow_mut();
-        let State { wire, in_flight, output } = &mut *state;
+        let mut exchange = self.exchange.borrow_mut();
+        let Exchange { wire, in_flight, output } = &mut *exchange;
         let now = Instant::now();
         while in_flight.len() < self.room
-            && let Some(due) = self.shared.next_due(now)
+            && let Some(due) = self.workload.next_due(now)
         {
-            let user = fastrand::i64(1..=self.shared.users);
+            let user = fastrand::i64(1..=self.workload.users);
             let number = wire.call(user, output);
             in_flight.push(Call { number, user, due });
         }
@@ -123,8 +104,8 @@ impl Connection {
 
     /// Takes what is whole off `input`.
     fn take(&self, input: &mut Vec<u8>) -> Result<(), Error> {
-        let mut state = self.state.borrow_mut();
-        let State { wire, in_flight, output } = &mut *state;
+        let mut exchange = self.exchange.borrow_mut();
+        let Exchange { wire, in_flight, output } = &mut *exchange;
         let now = Instant::now();
         let mut taken = 0;
         while let Some((length, reply)) = wire.reply(&input[taken..], output)? {
@@ -136,7 +117,7 @@ impl Connection {
             if call.user != reply.user {
                 return Err(unasked());
             }
-            self.shared.latencies.borrow_mut().push(call.due, now);
+            self.workload.latencies.borrow_mut().push(call.due, now);
         }
         input.drain(..taken);
         Ok(())

@@ -5,7 +5,7 @@ use std::io::Error;
 use prost::Message;
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::{Reply, Wire};
+use super::wire::{Reply, Wire};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -2,7 +2,7 @@
 
 use std::io::{Error, Write};
 
-use super::connection::{Reply, Wire};
+use super::wire::{Reply, Wire};
 
 /// What ends the head of a message.
 const END: &[u8] = b"\r\n\r\n";

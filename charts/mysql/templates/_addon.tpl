@@ -1,4 +1,4 @@
-{{/* The same file in each of the charts consul, prometheus, grafana, mysql and redis; `make lint-charts` compares them. */}}
+{{/* What the charts of the addons have in common. `make generate` copies charts/common/_addon.tpl into each of them. */}}
 
 {{/* Labels by which pods are found; they never change. */}}
 {{- define "addon.selector" -}}
@@ -120,4 +120,26 @@ annotations: {helm.sh/resource-policy: keep}
 {{- $root := index . 0 -}}
 {{- $data := (lookup "v1" "Secret" $root.Release.Namespace $root.Release.Name).data | default dict -}}
 {{- index $data (index . 1) | default "" -}}
+{{- end }}
+
+{{/* The pod of `helm test` up to its container's command. */}}
+{{- define "addon.testPod" -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ printf "%s-test" .Release.Name | quote }}
+  namespace: {{ .Release.Namespace | quote }}
+  # Not those by which the Service finds its pods.
+  labels: {app.kubernetes.io/instance: {{ .Values.instance | default .Release.Name | quote }}, app.kubernetes.io/component: {{ printf "%s-test" .Chart.Name | quote }}}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  {{- include "addon.security" . | nindent 2 }}
+  {{- with include "addon.scheduling" . | trim }}{{ . | nindent 2 }}{{ end }}
+  containers:
+    - name: test
+      {{- include "addon.container" . | nindent 6 }}
 {{- end }}

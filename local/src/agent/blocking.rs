@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+use user_info_consul::GoDuration;
 
+use super::Agent;
+use super::catalog::Catalog;
 use super::rejection::Rejection;
-use super::wire::GoDuration;
-use super::{Agent, State};
 
 /// How long a query waits if it does not say, and at most; Consul's.
 const DEFAULT_WAIT: Duration = Duration::from_secs(300);
@@ -43,10 +44,10 @@ impl Wait {
     pub(super) async fn answer<T>(
         self,
         agent: &Agent,
-        index_of: impl Fn(&State) -> u64,
-        read: impl Fn(&State) -> T,
+        index_of: impl Fn(&Catalog) -> u64,
+        read: impl Fn(&Catalog) -> T,
     ) -> Result<(u64, T), Rejection> {
-        let now = |least: u64| agent.with(|state| (index_of(state) > least).then(|| (index_of(state), read(state))));
+        let now = |least: u64| agent.with(|catalog| (index_of(catalog) > least).then(|| (index_of(catalog), read(catalog))));
         if self.index > 0 {
             let _permit = agent.0.waiting.try_acquire().map_err(|_| Rejection::Busy)?;
             let limit = self.limit.filter(|limit| !limit.is_zero()).unwrap_or(DEFAULT_WAIT).min(MAX_WAIT);
@@ -67,6 +68,6 @@ impl Wait {
                 }
             }
         }
-        Ok(agent.with(|state| (index_of(state), read(state))))
+        Ok(agent.with(|catalog| (index_of(catalog), read(catalog))))
     }
 }

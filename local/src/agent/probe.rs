@@ -6,16 +6,17 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Agent, Probe};
+use super::Agent;
+use super::catalog::Probe;
 
 /// Runs checks for ever. Connections under way are dropped with it.
 pub(super) async fn run(agent: &Agent) {
     let mut connections = JoinSet::new();
     loop {
         let now = Instant::now();
-        let (due, deadline) = agent.with(|state| {
-            state.tick(now);
-            (state.due_probes(now), state.next_deadline())
+        let (due, deadline) = agent.with(|catalog| {
+            catalog.tick(now);
+            (catalog.due_probes(now), catalog.next_deadline())
         });
         for probe in due {
             connections.spawn(async move {
@@ -28,7 +29,7 @@ pub(super) async fn run(agent: &Agent) {
             () = async { sleep_until(deadline.unwrap_or(now)).await }, if deadline.is_some() => {}
             Some(done) = connections.join_next() => {
                 if let Ok((probe, result)) = done {
-                    agent.with(|state| state.probed(&probe, result, Instant::now()));
+                    agent.with(|catalog| catalog.probed(&probe, result, Instant::now()));
                 }
             }
         }

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub(super) enum Rejection {
     /// 400: the body or a parameter is not what the API asks for.
     #[error("{0}")]
     Invalid(String),
@@ -35,7 +35,7 @@ impl Rejection {
     }
 
     /// The HTTP status it is answered with.
-    pub const fn status(&self) -> StatusCode {
+    const fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::UnknownService(_) | Self::UnknownCheck(_) => StatusCode::NOT_FOUND,

@@ -11,7 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_M
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::State;
+use super::AppState;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -55,7 +55,7 @@ static PLOTLY: LazyLock<Content> = LazyLock::new(|| {
 });
 
 /// A route for each file.
-pub(super) fn routes() -> Router<State> {
+pub(super) fn routes() -> Router<AppState> {
     let own = FILES.iter().fold(Router::new(), |router, &(path, kind, text)| {
         let content = Content::new(kind, Bytes::from_static(text.as_bytes()));
         router.route(path, get(async move |headers: HeaderMap| content.answer(&headers)))

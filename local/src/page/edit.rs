@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request, State as Extract};
+use axum::extract::{FromRequest, Request, State};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::{State, guard};
+use super::{AppState, guard};
 
 /// The generation that the edit brought into force, or one sentence for each field that is wrong (`field: what is allowed`).
 pub type EditReply = Result<i64, Vec<String>>;
@@ -21,8 +21,8 @@ pub struct Edit {
     pub reply: oneshot::Sender<EditReply>,
 }
 
-/// Hands the patch in the body to the supervisor and tells what it said.
-pub(super) async fn patch(Extract(state): Extract<State>, request: Request) -> Result<Json<Value>, Error> {
+/// Hands the patch in the body over and tells what came of it.
+pub(super) async fn patch(State(state): State<AppState>, request: Request) -> Result<Json<Value>, Error> {
     guard::authorise(request.headers(), &state.token)?;
     let Json(patch) = Json::<Value>::from_request(request, &()).await.map_err(|e: JsonRejection| Error::Body(e.body_text()))?;
     if !patch.is_object() {

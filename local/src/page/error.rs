@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::guard::TOKEN_HEADER;
+use super::token::HEADER;
 
 /// A request that is not carried out.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub(super) enum Error {
     ForeignHost { given: String, port: u16 },
     #[error("requests from {0:?} are refused; only this page may ask")]
     ForeignOrigin(String),
-    #[error("the header {TOKEN_HEADER} is missing or stale; GET /api/state tells the token")]
+    #[error("the header {HEADER} is missing or stale; GET /api/state tells the token")]
     Token,
     #[error("{0}")]
     Body(String),

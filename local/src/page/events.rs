@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 
 use axum::Json;
-use axum::extract::State as Extract;
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,20 +15,20 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::State;
+use super::AppState;
 
 /// Everything the page shows, once.
-pub(super) async fn state(Extract(state): Extract<State>) -> impl IntoResponse {
+pub(super) async fn state(State(state): State<AppState>) -> impl IntoResponse {
     let everything = state.everything(state.samples.kept());
     ([(CACHE_CONTROL, "no-store")], everything)
 }
 
-/// Everything the page shows, and then what changes, until the supervisor goes.
-pub(super) async fn stream(Extract(state): Extract<State>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// Everything the page shows, and then what changes, until the system ends.
+pub(super) async fn stream(State(state): State<AppState>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(events(state)).keep_alive(KeepAlive::default())
 }
 
-fn events(mut state: State) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(mut state: AppState) -> impl Stream<Item = Result<Event, Infallible>> {
     state.snapshot.mark_unchanged();
     let (samples, news) = state.samples.subscribe();
     let Json(first) = state.everything(samples);

@@ -11,11 +11,8 @@ use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Token;
 use super::error::Error;
-
-/// Carries the token.
-pub(super) const TOKEN_HEADER: &str = "x-user-info-token";
+use super::token::{HEADER, Token};
 
 /// Passes on requests that were made to loopback by this page or by no page at all.
 pub(super) async fn same_site(State(port): State<u16>, request: Request, next: Next) -> Response {
@@ -51,7 +48,7 @@ fn is_ours(host: &str, port: u16) -> bool {
 
 /// Checks that the request knows the token.
 pub(super) fn authorise(headers: &HeaderMap, token: &Token) -> Result<(), Error> {
-    if headers.get(TOKEN_HEADER).is_some_and(|given| token.is(given.as_bytes())) { Ok(()) } else { Err(Error::Token) }
+    if headers.get(HEADER).is_some_and(|given| token.is(given.as_bytes())) { Ok(()) } else { Err(Error::Token) }
 }
 
 /// Headers that confine the page to itself. Styles may stand inline, since plotly.js writes them; scripts may not.

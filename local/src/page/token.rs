@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+/// Carries the token.
+pub(super) const HEADER: &str = "x-user-info-token";
+
 /// A secret of this run that only pages of this origin can read, so that no other site can make a browser edit the spec.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Token(Arc<str>);

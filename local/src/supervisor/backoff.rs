@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
 /// A process that ran this long is forgiven its past.
 const GOOD_RUN: Duration = Duration::from_secs(10);
 
 /// Doubles from 100 ms to 5 s with each early end.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    failures: u32,
+#[derive(Debug)]
+pub(super) struct Backoff(user_info_backoff::Backoff);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(user_info_backoff::Backoff::new(Duration::from_millis(100), Duration::from_secs(5)))
+    }
 }
 
 impl Backoff {
     /// The pause after a run that began at `started` and ended now.
     pub(super) fn after(&mut self, started: Instant) -> Duration {
         if started.elapsed() >= GOOD_RUN {
-            self.failures = 0;
+            self.0.reset();
         }
-        let pause = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
-        self.failures += 1;
-        pause
+        self.0.pause()
     }
 }
 

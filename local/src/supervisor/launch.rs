@@ -1,49 +1,66 @@
 //! What to run: pure, from the spec and the ports.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use user_info_api::config::{UserClientConfig, UserInfoConfig};
 use user_info_api::crd::UserInfoDeployment;
 use user_info_api::render::{self, Target};
 
-use crate::page::Role;
+use super::allocation::{Allocation, InstancePorts};
+use super::process::{Process, ProcessState, Role};
 use crate::ports::loopback;
+use crate::spec::RunningSpec;
 
 /// Name of the service's program.
 pub const USER_INFO: &str = "user_info";
 /// Name of the caller's program.
 pub const USER_CLIENT: &str = "user_client";
 
+/// What does not change while the system runs.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Folder of config files and of the embedded store of users.
+    pub dir: PathBuf,
+    /// Folder of secrets.
+    pub secrets: PathBuf,
+    /// Folder of the programs.
+    pub programs: PathBuf,
+    /// Where the embedded registry listens.
+    pub registry: SocketAddr,
+    /// Further arguments of `user_client`.
+    pub client_args: Vec<String>,
+}
+
 /// One process to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
+pub(super) struct Launch {
     /// Name, unique in the system: `user_info-1`.
-    pub name: String,
+    pub(super) name: String,
     /// What it does.
-    pub role: Role,
+    pub(super) role: Role,
     /// The program.
-    pub program: PathBuf,
+    pub(super) program: PathBuf,
     /// Its arguments.
-    pub args: Vec<String>,
+    pub(super) args: Vec<String>,
     /// Where its config file stands.
-    pub config_file: PathBuf,
+    pub(super) config_file: PathBuf,
     /// What stands in it.
-    pub config: String,
+    pub(super) config: String,
     /// Generation of the spec that it was made from.
-    pub generation: i64,
+    pub(super) generation: i64,
     /// Differs where a change of the config takes a restart.
-    pub restart_hash: String,
+    pub(super) restart_hash: String,
     /// Where it serves gRPC.
-    pub grpc: Option<SocketAddr>,
+    pub(super) grpc: Option<SocketAddr>,
     /// Where it serves HTTP.
-    pub http: SocketAddr,
+    pub(super) http: SocketAddr,
     /// Where it serves the admin endpoints, always plain.
-    pub admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     /// Weight of an instance.
-    pub weight: Option<u32>,
+    pub(super) weight: Option<u32>,
     /// How long it may take to stop.
-    pub stop_limit: std::time::Duration,
+    pub(super) stop_limit: std::time::Duration,
 }
 
 impl Launch {
@@ -51,7 +68,7 @@ impl Launch {
     ///
     /// # Errors
     /// If it cannot be written, such as to a full disk; the file is as it was.
-    pub fn prepare(&self) -> std::io::Result<()> {
+    pub(super) fn prepare(&self) -> std::io::Result<()> {
         std::fs::write(self.new_file(), &self.config)
     }
 
@@ -59,8 +76,19 @@ impl Launch {
     ///
     /// # Errors
     /// If it cannot be renamed.
-    pub fn put(&self) -> std::io::Result<()> {
+    pub(super) fn put(&self) -> std::io::Result<()> {
         std::fs::rename(self.new_file(), &self.config_file)
+    }
+
+    /// The process before it runs.
+    pub(super) fn process(&self) -> Process {
+        Process {
+            grpc: self.grpc,
+            http: Some(self.http),
+            admin: Some(self.admin),
+            weight: self.weight,
+            ..Process::new(self.name.as_str(), self.role, ProcessState::Starting)
+        }
     }
 
     fn new_file(&self) -> PathBuf {
@@ -68,19 +96,8 @@ impl Launch {
     }
 }
 
-/// What is the same for all processes.
-#[derive(Debug, Clone)]
-pub struct Site<'a> {
-    /// Folder of config files.
-    pub dir: &'a Path,
-    /// Folder of the programs.
-    pub programs: &'a Path,
-    /// Further arguments of `user_client`.
-    pub client_args: &'a [String],
-}
-
 /// Instances and clients that the spec asks for.
-pub fn wanted(resource: &UserInfoDeployment) -> (usize, usize) {
+pub(super) fn wanted(resource: &UserInfoDeployment) -> (usize, usize) {
     let spec = &resource.spec;
     if spec.operation.stopped {
         return (0, 0);
@@ -88,19 +105,19 @@ pub fn wanted(resource: &UserInfoDeployment) -> (usize, usize) {
     (spec.replicas as usize, if spec.client.enabled { spec.client.replicas as usize } else { 0 })
 }
 
-/// Ports of one instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstancePorts {
-    /// gRPC.
-    pub grpc: u16,
-    /// HTTP.
-    pub http: u16,
-    /// Admin endpoints, if they are not on `http`.
-    pub admin: Option<u16>,
+/// All processes that `spec` asks for, at the ports they have.
+pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Allocation) -> Vec<Launch> {
+    let resource = spec.resource();
+    let (instances, clients) = wanted(resource);
+    let (registry, peers) = (environment.registry.to_string(), allocation.peers(instances));
+    let target = Target::local(&environment.dir, &environment.secrets, &registry, peers, spec.generation(), spec.faults_since());
+    let instances = allocation.instances(instances).map(|(index, ports)| instance(resource, &target, environment, index, ports));
+    let clients = allocation.clients(clients).map(|(index, port)| client(resource, &target, environment, index, port));
+    instances.chain(clients).collect()
 }
 
 /// The instance at `index`, from 0.
-pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, index: usize, ports: InstancePorts) -> Launch {
+fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, ports: InstancePorts) -> Launch {
     let name = format!("user_info-{}", index + 1);
     let own = render::Instance {
         index: Some(index),
@@ -116,9 +133,9 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
     let stop_limit = config.server.drain_delay.get() + config.server.shutdown_timeout.get();
     Launch {
         role: Role::UserInfo,
-        program: site.programs.join(USER_INFO),
+        program: environment.programs.join(USER_INFO),
         args: Vec::new(),
-        config_file: site.dir.join(format!("{name}.yaml")),
+        config_file: environment.dir.join(format!("{name}.yaml")),
         restart_hash: render::restart_hash(&config),
         grpc: Some(loopback(ports.grpc)),
         http: loopback(ports.http),
@@ -132,7 +149,7 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
 }
 
 /// The client at `index`, from 0.
-pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, index: usize, port: u16) -> Launch {
+fn client(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, port: u16) -> Launch {
     let name = if index == 0 { "user_client".to_owned() } else { format!("user_client-{}", index + 1) };
     let own = render::ClientInstance {
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
@@ -141,9 +158,9 @@ pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, i
     let config = render::user_client(resource, target, &own);
     Launch {
         role: Role::UserClient,
-        program: site.programs.join(USER_CLIENT),
-        args: site.client_args.to_vec(),
-        config_file: site.dir.join(format!("{name}.yaml")),
+        program: environment.programs.join(USER_CLIENT),
+        args: environment.client_args.clone(),
+        config_file: environment.dir.join(format!("{name}.yaml")),
         restart_hash: render::restart_hash(&config),
         grpc: None,
         http: loopback(port),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
+use user_info_testing::wait::eventually;
 
-use crate::target::{Target, eventually};
+use crate::target::Target;
 
 const REGISTER: &str = "/v1/agent/service/register";
 
@@ -182,7 +183,11 @@ pub(crate) async fn ttl_checks_run_out_and_heal(on: Target) {
     assert_eq!(check["Status"], "critical");
     assert_eq!(check["Output"], "TTL expired (last output before timeout follows): pass");
     assert_eq!(on.put("/v1/agent/check/pass/service:ttl-1?note=back", "").await.status, 200);
-    eventually("heals", || on.get("/v1/agent/checks"), |a| a.json()["service:ttl-1"]["Output"] == "back").await;
+    eventually("heals", async || {
+        let answer = on.get("/v1/agent/checks").await;
+        (answer.json()["service:ttl-1"]["Output"] == "back").then_some(()).ok_or(answer)
+    })
+    .await;
 }
 
 pub(crate) async fn tcp_checks_fail_and_heal(on: Target) {

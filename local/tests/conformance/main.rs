@@ -1,7 +1,5 @@
 //! What holds of a registry must hold of Consul and of our own agent alike: each test runs against both.
 
-#[expect(dead_code, reason = "the fault tests use more of it")]
-mod consul;
 mod http;
 mod secured;
 mod services;

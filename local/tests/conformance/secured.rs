@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use user_info_api::config::{ClientTls, Consul as Settings};
 use user_info_services::registry::{Agent, RegistrarState};
+use user_info_testing::consul::{self, Consul};
+use user_info_testing::wait::{check, eventually};
 
-use crate::consul::{self, Consul};
 use crate::services::Registered;
-use crate::target::eventually;
 
 const TOKEN: &str = "6e1b1f5a-7c1e-4b7a-9c52-3f1f0b9d0c11";
 
@@ -19,7 +19,11 @@ fn settings(consul: &Consul) -> Settings {
 /// Waits until Consul has a leader.
 async fn led(settings: &Settings) -> Agent {
     let agent = Agent::all(settings, "registry.consul").expect("valid").remove(0);
-    eventually("a leader", || agent.leader(), |leader| leader.as_ref().is_ok_and(|leader| !leader.is_empty())).await.expect("just seen");
+    eventually("a leader", async || {
+        let leader = agent.leader().await;
+        check(leader.as_ref().is_ok_and(|leader| !leader.is_empty()), leader)
+    })
+    .await;
     agent
 }
 
@@ -29,7 +33,7 @@ fn failing(state: &RegistrarState, text: &str) -> bool {
 
 #[tokio::test]
 async fn a_refused_token_is_named_and_read_again() {
-    let consul = Consul::start(
+    let consul = Consul::launch(
         &format!(r#"acl {{ enabled = true default_policy = "deny" tokens {{ initial_management = "{TOKEN}" agent = "{TOKEN}" }} }}"#),
         false,
     );
@@ -51,9 +55,9 @@ async fn a_refused_token_is_named_and_read_again() {
 
     let agent = led(&closed).await;
     let found = || async { agent.healthy("secured", 0, Duration::ZERO).await.map_or(0, |(_, entries)| entries.len()) };
-    eventually("it passes", found, |found| *found == 1).await;
+    eventually("it passes", async || found().await == 1).await;
     instance.stop().await;
-    eventually("it is gone", found, |found| *found == 0).await;
+    eventually("it is gone", async || found().await == 0).await;
 }
 
 #[tokio::test]
@@ -63,7 +67,7 @@ async fn speaks_tls_with_a_certificate_of_its_own() {
     consul::run(dir.path(), &["tls", "cert", "create", "-server"]);
     consul::run(dir.path(), &["tls", "cert", "create", "-client"]);
     let file = |name: &str| dir.path().join(name);
-    let consul = Consul::start(
+    let consul = Consul::launch(
         &format!(
             r#"tls {{ defaults {{ ca_file = {:?} cert_file = {:?} key_file = {:?} verify_incoming = true }} internal_rpc {{ verify_incoming = false }} }}"#,
             file("consul-agent-ca.pem"),

@@ -13,6 +13,7 @@ use user_info_api::config::{Consul, Discovery, Service};
 use user_info_services::registry::{
     Discovered, DiscoveryMetrics, Instance, Problem, Registrar, RegistrarMetrics, RegistrarState, discover,
 };
+use user_info_testing::wait::eventually;
 
 use crate::target::Target;
 
@@ -142,8 +143,8 @@ pub(crate) async fn goes_to_the_next_agent_and_cleans_up(on: Target) {
     second.until_passing("moving", &["moving-1"]).await;
 
     first.come_back().await;
-    let gone = || async { first.get("/v1/agent/services").await.json().get("moving-1").is_none() };
-    crate::target::eventually("the entry left behind is removed", gone, |gone| *gone).await;
+    let gone = async || first.get("/v1/agent/services").await.json().get("moving-1").is_none();
+    eventually("the entry left behind is removed", gone).await;
     assert_eq!(*instance.state.borrow(), there, "it stays with the agent that works");
     second.until_passing("moving", &["moving-1"]).await;
     let id = instance.id.clone();

@@ -1,30 +1,20 @@
 //! The registry under test, and plain HTTP to it.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
 use user_info_local::agent::Agent;
-
-use crate::consul::Consul;
-
-/// How long a condition may take to come true.
-const PATIENCE: Duration = Duration::from_secs(20);
+use user_info_testing::consul::Consul;
+use user_info_testing::http::Http;
+use user_info_testing::wait::{check, eventually};
 
 /// A registry under test.
 pub(crate) struct Target {
     /// `host:port`.
     pub(crate) address: String,
     kind: Kind,
-    http: Client<HttpConnector, Full<Bytes>>,
+    http: Http,
 }
 
 enum Kind {
@@ -57,8 +47,9 @@ impl Target {
 
     /// The Consul that tests share.
     pub(crate) async fn consul() -> Self {
-        let address = tokio::task::spawn_blocking(|| Consul::shared().address.clone()).await.expect("starts");
-        Self::new(address, Kind::Shared).ready().await
+        let consul = tokio::task::spawn_blocking(Consul::shared).await.expect("starts");
+        consul.ready().await;
+        Self::new(consul.address.clone(), Kind::Shared)
     }
 
     /// Another registry of the same kind that no other test uses.
@@ -66,20 +57,14 @@ impl Target {
         match self.kind {
             Kind::Agent { .. } => Self::agent().await,
             Kind::Shared | Kind::Own(_) => {
-                let consul = Consul::start("", false);
-                Self::new(consul.address.clone(), Kind::Own(consul)).ready().await
+                let consul = Consul::start().await;
+                Self::new(consul.address.clone(), Kind::Own(consul))
             }
         }
     }
 
     fn new(address: String, kind: Kind) -> Self {
-        Self { address, kind, http: Client::builder(TokioExecutor::new()).build_http() }
-    }
-
-    /// Waits until the registry takes registrations.
-    async fn ready(self) -> Self {
-        eventually("consul starts", || self.get("/v1/catalog/services"), |answer| answer.body.contains("consul")).await;
-        self
+        Self { address, kind, http: Http::default() }
     }
 
     /// Makes the registry unreachable; what is registered stays.
@@ -114,15 +99,11 @@ impl Target {
 
     /// Sends a request; one that cannot be sent is answered with status 0.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
-        let uri = format!("http://{}{path}", self.address);
-        let request = ::http::Request::builder().method(method).uri(uri).body(Full::from(body.to_owned())).expect("a request");
-        match self.http.request(request).await {
+        match self.http.ask(method, &format!("http://{}{path}", self.address), body.to_owned()).await {
             Err(error) => Answer { status: 0, index: 0, body: format!("{error:?}") },
             Ok(answer) => {
-                let status = answer.status().as_u16();
-                let index = answer.headers().get("x-consul-index").map_or(0, |i| i.to_str().expect("text").parse().expect("a number"));
-                let body = answer.into_body().collect().await.expect("a body").to_bytes();
-                Answer { status, index, body: String::from_utf8(body.to_vec()).expect("text") }
+                let index = answer.headers.get("x-consul-index").map_or(0, |i| i.to_str().expect("text").parse().expect("a number"));
+                Answer { status: answer.status, index, body: answer.body }
             }
         }
     }
@@ -138,7 +119,11 @@ impl Target {
 
     /// Waits until exactly `ids` are passing.
     pub(crate) async fn until_passing(&self, service: &str, ids: &[&str]) {
-        eventually(&format!("{ids:?} pass"), || self.passing(service), |found| found == ids).await;
+        eventually(&format!("{ids:?} pass"), async || {
+            let found = self.passing(service).await;
+            check(found == ids, found)
+        })
+        .await;
     }
 }
 
@@ -149,20 +134,4 @@ async fn serve(agent: &Agent, address: &str) -> (String, (oneshot::Sender<()>, J
     let run = agent.clone().run(listener, async { drop(stopped.await) });
     let task = tokio::spawn(async { run.await.expect("serves") });
     (address, (stop, task))
-}
-
-/// Asks until `holds`; panics with what was last seen if it takes too long.
-pub(crate) async fn eventually<T: std::fmt::Debug, F>(what: &str, mut ask: impl FnMut() -> F, holds: impl Fn(&T) -> bool) -> T
-where
-    F: Future<Output = T>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let seen = ask().await;
-        if holds(&seen) {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; last seen: {seen:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -1,16 +1,16 @@
 //! Proxies and servers that end connections in the ordinary course: nginx after so many requests, grpc-go after so much time.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-use tokio::net::TcpStream;
+use user_info_testing::metrics::{Codes, Metrics};
+use user_info_testing::nginx::Nginx;
+use user_info_testing::port::{free_address, until_open};
+use user_info_testing::process::Process;
+use user_info_testing::program::tool;
+use user_info_testing::wait::{check, eventually};
 
 use crate::instance::{Caller, IN_MEMORY, Instance};
-use crate::metrics::{Codes, Metrics};
-use crate::servers::{Process, free_port, program};
-use crate::support::{check, eventually};
 
 /// As fast as replies come, and by the clock.
 const LOADS: [&str; 2] = ["concurrency: 8", "concurrency: 50, requestsPerSecond: 500"];
@@ -23,35 +23,6 @@ fn paced(load: &str) -> bool {
     load == LOADS[1]
 }
 
-/// An nginx before an instance, with Debian's defaults where nothing else is said; killed when dropped.
-struct Nginx {
-    address: SocketAddr,
-    process: Process,
-    dir: TempDir,
-}
-
-impl Nginx {
-    /// Starts it before `instance`, with `settings` in its `server` block.
-    async fn start(instance: SocketAddr, settings: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let path = dir.path().display();
-        let temporary: String =
-            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].iter().map(|kind| format!("{kind}_temp_path {path}/{kind};\n")).collect();
-        let server = format!("listen {address} http2;\n{settings}\nlocation / {{ grpc_pass grpc://{instance}; }}");
-        let config = format!(
-            "daemon off;\nmaster_process off;\npid {path}/pid;\nerror_log {path}/error.log;\nevents {{ worker_connections 768; }}\n\
-             http {{\naccess_log off;\n{temporary}server {{\n{server}\n}}\n}}\n"
-        );
-        let file = dir.path().join("nginx.conf");
-        std::fs::write(&file, config).expect("written");
-        let mut command = Command::new(program("nginx"));
-        let process = Process::start(command.arg("-p").arg(dir.path()).arg("-e").arg(dir.path().join("error.log")).arg("-c").arg(file));
-        until_open(address).await;
-        Self { address, process, dir }
-    }
-}
-
 /// A server of grpc-go that answers `GetUserInfo`; killed when dropped.
 struct GrpcGo {
     address: SocketAddr,
@@ -61,17 +32,11 @@ struct GrpcGo {
 impl GrpcGo {
     /// Starts it with these flags; see `hack/cluster/go/grpc-server`.
     async fn start(flags: &[&str]) -> Self {
-        let built = std::env::home_dir().map(|home| home.join(".cache/test-cluster/bin/grpc-server"));
-        let server: PathBuf = built.filter(|file| file.is_file()).unwrap_or_else(|| program("grpc-server"));
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let process = Process::start(Command::new(server).arg("-listen").arg(address.to_string()).args(flags));
+        let address = free_address();
+        let process = Process::start(Command::new(tool("grpc-server")).arg("-listen").arg(address.to_string()).args(flags));
         until_open(address).await;
         Self { address, _process: process }
     }
-}
-
-async fn until_open(address: SocketAddr) {
-    eventually("it listens", async || TcpStream::connect(address).await.map(drop)).await;
 }
 
 /// Makes at least so many `calls` at `instances` under this load.
@@ -146,7 +111,7 @@ async fn an_nginx_that_is_gone_is_known_to_be_and_called_again_when_it_is_back()
     let instance = Instance::start("drainDelay: 0s", IN_MEMORY).await;
     let mut nginx = Nginx::start(instance.grpc, "").await;
     let (caller, _) = call(&[nginx.address], "concurrency: 2, requestsPerSecond: 100, circuitBreaker: {enabled: false}", 50.0).await;
-    nginx.process.kill();
+    nginx.kill();
     let in_rotation = async |wanted: f64| {
         eventually("it is known whether it is there", async || {
             let now = Metrics::of(caller.metrics).await.sum("bbs_user_client_instances_in_rotation", &[]);
@@ -160,9 +125,7 @@ async fn an_nginx_that_is_gone_is_known_to_be_and_called_again_when_it_is_back()
         check(seen.of("503 UNREACHABLE") > 10.0, seen)
     })
     .await;
-    let mut again = Command::new(program("nginx"));
-    let dir = nginx.dir.path();
-    nginx.process = Process::start(again.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(dir.join("nginx.conf")));
+    nginx.restart().await;
     in_rotation(1.0).await;
 }
 

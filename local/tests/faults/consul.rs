@@ -5,28 +5,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use user_info_testing::consul::Consul;
+use user_info_testing::http::{get, get_json};
+use user_info_testing::metrics::Metrics;
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
-use crate::consul_server::Consul;
 use crate::instance::{IN_MEMORY, Instance};
 use crate::measure::Watch;
-use crate::metrics::Metrics;
 use crate::proxy::{Mode, Proxy};
-use crate::support::{check, eventually, get, get_json};
-use crate::system::System;
 
 async fn start() -> (Consul, SocketAddr) {
-    let consul = tokio::task::spawn_blocking(|| Consul::start("", false)).await.expect("starts");
+    let consul = Consul::start().await;
     let address = consul.address.parse().expect("an address");
-    until_it_leads(address).await;
     (consul, address)
-}
-
-async fn until_it_leads(agent: SocketAddr) {
-    eventually("consul starts", async || {
-        let (status, text) = get(agent, "/v1/catalog/services").await;
-        check(status == 200 && text.contains("consul"), text)
-    })
-    .await;
 }
 
 /// Two instances and a caller that find each other by the Consul at `agent`.
@@ -72,8 +64,7 @@ async fn consul_killed_is_lived_without_and_restarted_empty_everyone_registers_a
     watch.until_well(400.0).await;
     println!("Consul killed for {:.1} s: {}", begun.elapsed().as_secs_f64(), watch.cost(begun));
     let restarted = Instant::now();
-    consul.restart();
-    until_it_leads(agent).await;
+    consul.restart().await;
     until_passing(agent, 2).await;
     println!("everyone is registered again {:.1} s after the start of an empty Consul", restarted.elapsed().as_secs_f64());
     eventually("the caller is registered again", async || {

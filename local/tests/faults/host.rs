@@ -10,15 +10,17 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use user_info_testing::http::{get, get_json};
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::{memory, signal};
+use user_info_testing::program::built;
+use user_info_testing::redis::Redis;
+use user_info_testing::system::{System, resource};
+use user_info_testing::wait::{check, eventually};
 
 use self::network::Namespace;
 use crate::instance::{Caller, IN_MEMORY, Instance};
 use crate::measure::Watch;
-use crate::metrics::Metrics;
-use crate::process::{memory, signal};
-use crate::servers::redis::Redis;
-use crate::support::{check, eventually, get, get_json, resource};
-use crate::system::System;
 
 /// Whether the test may make mounts and network namespaces; says so if not.
 fn is_root() -> bool {
@@ -107,7 +109,7 @@ async fn a_full_disk_for_users_and_config_costs_no_call_and_loses_no_setting() {
     let (dir, small) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let mut program = Command::new("unshare");
     program.args(["--mount", "sh", "-c", r#"mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@""#, "sh"]);
-    program.arg(small.path()).arg(env!("CARGO_BIN_EXE_user-info-local"));
+    program.arg(small.path()).arg(built("user-info-local"));
     let work = small.path().join("work");
     let mut system = System::launch_by(program, dir, &resource(&spec(300, "1s")), &["--dir", work.to_str().expect("text")]);
     system.ready().await;
@@ -210,7 +212,7 @@ async fn a_clock_that_is_stepped_forward_and_back_costs_no_call() {
         file.write_all(&seconds.to_ne_bytes()).expect("written");
         Instant::now()
     };
-    let mut program = Command::new(env!("CARGO_BIN_EXE_user-info-local"));
+    let mut program = Command::new(built("user-info-local"));
     program.env("LD_PRELOAD", clock(tools.path())).env("CLOCK_STEP_FILE", &step);
     let spec = "  replicas: 2\n  client: {requestsPerSecond: 400, concurrency: 8}\n  rateLimiter: {requestsPerSecond: 2000, burst: 50}";
     let mut system = System::launch_by(program, tempfile::tempdir().expect("a folder"), &resource(spec), &[]);

@@ -14,12 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use user_info_testing::http::get;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::{descriptors, memory};
+use user_info_testing::wait::{PATIENCE, check, eventually};
 
 use crate::instance::{IN_MEMORY, Instance};
-use crate::metrics::Metrics;
-use crate::process::{descriptors, memory};
 use crate::setting::number;
-use crate::support::{PATIENCE, check, eventually, get};
 
 /// Most memory that an attack may cost for as long as it lasts, in a debug build.
 const MEMORY: u64 = 64 << 20;

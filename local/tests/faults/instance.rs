@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use user_info_local::http::Http;
-
-use crate::servers::{Process, free_port};
-use crate::support::{eventually, program};
+use user_info_testing::http::Http;
+use user_info_testing::port::{free_address, free_ports};
+use user_info_testing::process::Process;
+use user_info_testing::program::built;
+use user_info_testing::wait::eventually;
 
 /// Stores that need no server.
 pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
@@ -40,15 +41,15 @@ impl Instance {
     /// The same on free ports of `host`.
     pub(crate) async fn start_on(host: [u8; 4], server: &str, more: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let [grpc, http] = [(); 2].map(|()| SocketAddr::from((host, free_port())));
+        let [grpc, http] = free_ports().map(|port| SocketAddr::from((host, port)));
         let config = dir.path().join("user_info.yaml");
         let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
         std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
-        let process = Process::start_aloud(&mut command(&program("user_info"), &config));
+        let process = Process::spawn(command(&built("user_info"), &config).stdin(Stdio::null()));
         let instance = Self { process, grpc, http, _dir: dir };
         eventually("user_info serves", async || {
             let answer = Http::default().get(http, "/readyz").await;
-            answer.filter(|(status, _)| status.is_success()).ok_or("not ready")
+            answer.filter(|(status, _)| *status == 200).ok_or("not ready")
         })
         .await;
         instance
@@ -77,15 +78,15 @@ impl Caller {
     /// The same, with the command as `amend` leaves it.
     pub(crate) async fn start_as(instances: &[SocketAddr], live: &str, amend: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let metrics = free_address();
         let config = dir.path().join("user_client.yaml");
         let addresses: Vec<_> = instances.iter().map(|address| format!("'{address}'")).collect();
         let text = format!("discovery: {{addresses: [{}]}}\nadmin: {{listen: '{metrics}'}}\nlive: {{{live}}}\n", addresses.join(", "));
         std::fs::write(&config, text).expect("written");
-        let mut program = Command::new(program("user_client"));
-        program.arg("--config").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        let caller = Self { process: Process::start_aloud(amend(&mut program)), metrics, _dir: dir };
-        eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await.ok_or("no answer")).await;
+        let mut program = Command::new(built("user_client"));
+        program.arg("--config").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let caller = Self { process: Process::spawn(amend(&mut program)), metrics, _dir: dir };
+        eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await).await;
         caller
     }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
+use user_info_testing::http::get;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::{descriptors, memory, signal};
+use user_info_testing::system::{Row, System};
+use user_info_testing::wait::{check, eventually};
 
 use crate::measure::Watch;
-use crate::metrics::Metrics;
-use crate::process::{descriptors, memory, signal};
-use crate::support::{check, eventually, get};
-use crate::system::{Process, System};
 
 /// Calls in flight at a time.
 const CONCURRENCY: f64 = 8.0;
@@ -20,7 +21,7 @@ async fn three() -> System {
 }
 
 /// Waits until the instance has answered `more` calls.
-async fn until_it_serves(instance: &Process, more: f64) {
+async fn until_it_serves(instance: &Row, more: f64) {
     let before = Metrics::of(instance.http).await.server_codes().of("0");
     eventually("it serves", async || {
         let served = Metrics::of(instance.http).await.server_codes();

@@ -7,10 +7,6 @@ mod connections;
 #[cfg(test)]
 mod consul;
 #[cfg(test)]
-#[expect(dead_code, reason = "the starter is the conformance tests', which use more of it")]
-#[path = "../conformance/consul.rs"]
-mod consul_server;
-#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod hostile;
@@ -23,30 +19,14 @@ mod mariadb;
 #[cfg(test)]
 mod measure;
 #[cfg(test)]
-#[path = "../system/metrics.rs"]
-mod metrics;
-#[cfg(test)]
 mod overload;
-#[cfg(test)]
-mod process;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod redis;
-#[cfg(test)]
-#[path = "../../../services/tests/support/mod.rs"]
-mod servers;
 #[cfg(test)]
 mod setting;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
 mod stores;
-#[cfg(test)]
-#[expect(dead_code, reason = "the system tests use more of it")]
-#[path = "../system/support.rs"]
-mod support;
-#[cfg(test)]
-#[expect(dead_code, reason = "the running system is the system tests', which use more of it")]
-#[path = "../system/system.rs"]
-mod system;

@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use user_info_testing::http::get;
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::process::{descriptors, memory};
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 use crate::measure::{Cost, Watch};
-use crate::process::{descriptors, memory};
 use crate::proxy::{Mode, Proxy};
-use crate::servers::mariadb::Mariadb;
 use crate::stores::{migrate_and_seed, mysql};
-use crate::support::{check, eventually, get};
-use crate::system::System;
 
 /// How calls may end while the database is away: refused by the service, by the caller's own breaker, or, for the first that wait for a
 /// database that crawls, by the server's timeout of 1 s.

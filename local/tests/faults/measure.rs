@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use user_info_local::http::Http;
-
-use crate::metrics::{Codes, Metrics};
-use crate::support::{check, eventually};
-use crate::system::System;
+use user_info_testing::http::Http;
+use user_info_testing::metrics::{Codes, Metrics};
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 /// Time between looks at the caller's counters.
 const LOOK: Duration = Duration::from_millis(50);

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::metrics::{Codes, Metrics};
+use user_info_testing::process::{memory, processor};
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 use crate::measure::Watch;
-use crate::metrics::{Codes, Metrics};
-use crate::process::{memory, processor};
-use crate::servers::mariadb::Mariadb;
 use crate::setting::number;
 use crate::stores::{migrate_and_seed, mysql};
-use crate::support::{check, eventually};
-use crate::system::System;
 
 /// How long each load lasts; `USER_INFO_TEST_LOAD_SECONDS` says otherwise.
 fn load() -> Duration {

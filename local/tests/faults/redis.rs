@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use user_info_testing::http::get_json;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::redis::Redis;
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 use crate::measure::Watch;
-use crate::metrics::Metrics;
 use crate::proxy::{Mode, Proxy};
-use crate::servers::redis::Redis;
-use crate::support::{check, eventually, get_json};
-use crate::system::System;
 
 /// The visits of user 1 that an instance answers with.
 async fn visits(system: &System) -> String {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::support::program;
+use user_info_testing::program::built;
 
 /// How a spec names a MariaDB whose `root` has no password, below `data`.
 pub(crate) fn mysql(address: SocketAddr) -> String {
@@ -16,7 +16,7 @@ pub(crate) fn migrate_and_seed(address: &str) {
     let config = dir.path().join("person.yaml");
     std::fs::write(&config, format!("users: {{mysql: {{address: '{address}'}}}}\nviews: {{memory: true}}\n")).expect("written");
     for command in ["migrate", "seed"] {
-        let done = Command::new(program("user_info")).arg(command).arg("--config").arg(&config).output().expect("it starts");
+        let done = Command::new(built("user_info")).arg(command).arg("--config").arg(&config).output().expect("it starts");
         assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }

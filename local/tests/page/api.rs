@@ -1,21 +1,17 @@
 //! The page's API: what it tells, and whom it refuses.
 
-use axum::body::Body;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use user_info_local::page::Snapshot;
+use user_info_local::view::Snapshot;
+use user_info_testing::http::Http;
 
 use crate::serve::{self, Page};
 
 /// Sends a request with these headers and a body.
 pub(crate) async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Response<hyper::body::Incoming> {
-    let request = headers.iter().fold(Request::builder().method(method).uri(url), |request, (name, value)| request.header(*name, *value));
-    let body = body.map_or_else(Body::empty, |json| Body::from(json.to_string()));
-    Client::builder(TokioExecutor::new()).build_http().request(request.body(body).unwrap()).await.unwrap()
+    Http::default().send(method, url, headers, body.map_or_else(String::new, Value::to_string)).await.unwrap()
 }
 
 /// The body of a reply as JSON.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use user_info_api::config::BreakerMode;
-use user_info_local::page::{
-    Breaker, BreakerState, ClientSample, Edit, InstanceSample, Process, ProcessState, Role, Sample, Samples, Snapshot, State, Token, router,
-};
+use user_info_local::page::{AppState, Edit, Token, router};
+use user_info_local::sampler::{Breaker, BreakerState, ClientSample, InstanceSample, Sample, Samples};
+use user_info_local::supervisor::{Process, ProcessState, Role};
+use user_info_local::view::{self, Snapshot};
 
 /// A page that is served until this is dropped.
 pub(crate) struct Page {
@@ -32,7 +33,7 @@ impl Page {
         let samples = Arc::new(Samples::new());
         (0..120).for_each(|second| samples.push(sample(second)));
         let token = Token::random().unwrap();
-        let state = State { snapshot: watched, samples: Arc::clone(&samples), edits: edit, token: token.clone(), port };
+        let state = AppState { snapshot: watched, samples: Arc::clone(&samples), edits: edit, token: token.clone(), port };
         let (shutdown, asked) = oneshot::channel();
         let server = axum::serve(listener, router(state)).with_graceful_shutdown(async { drop(asked.await) });
         tokio::spawn(server.into_future());
@@ -53,6 +54,14 @@ pub(crate) fn snapshot() -> Snapshot {
         ..process(&format!("user-info-{n}"), Role::UserInfo)
     };
     let restarting = Process { state: ProcessState::Restarting, restarts: 1, note: Some("exit status 101".to_owned()), ..instance(2) };
+    let processes = [
+        Process { http: Some(address(8500)), ..process("agent", Role::Agent) },
+        instance(0),
+        instance(1),
+        restarting,
+        process("user-client", Role::UserClient),
+        process("page", Role::Page),
+    ];
     Snapshot {
         generation: 7,
         name: "demo".to_owned(),
@@ -61,14 +70,7 @@ pub(crate) fn snapshot() -> Snapshot {
         file: "samples/demo.yaml".to_owned(),
         differs_from_file: false,
         problem: None,
-        processes: vec![
-            Process { http: Some(address(8500)), ..process("agent", Role::Agent) },
-            instance(0),
-            instance(1),
-            restarting,
-            process("user-client", Role::UserClient),
-            process("page", Role::Page),
-        ],
+        processes: processes.iter().map(view::Process::from).collect(),
     }
 }
 
@@ -82,20 +84,7 @@ fn spec() -> Value {
 }
 
 fn process(name: &str, role: Role) -> Process {
-    Process {
-        name: name.to_owned(),
-        role,
-        state: ProcessState::Ready,
-        pid: Some(4321),
-        grpc: None,
-        http: None,
-        admin: None,
-        restarts: 0,
-        weight: None,
-        generation: Some(7),
-        since_seconds: 75,
-        note: None,
-    }
+    Process { pid: Some(4321), generation: Some(7), ..Process::new(name, role, ProcessState::Ready) }
 }
 
 fn address(port: u16) -> SocketAddr {

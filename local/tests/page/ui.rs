@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use user_info_local::page::{Edit, Snapshot};
+use user_info_local::page::Edit;
+use user_info_local::view::Snapshot;
 
 use crate::browser::Browser;
 use crate::serve::{self, Page};

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::resource;
-use crate::system::run_to_end;
+use user_info_testing::system::{resource, run_to_end};
 
 /// Specs, and the one line said of each.
 const REFUSED: [(&str, &str); 7] = [

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::time::Instant;
-
-use crate::support::{PATIENCE, get, program};
-use crate::system::{Process, System};
+use user_info_testing::http::get;
+use user_info_testing::program::built;
+use user_info_testing::system::{Row, System};
+use user_info_testing::wait::PATIENCE;
 
 /// The reply for user 1 in protojson form, as the Go demo gives it.
 pub(crate) fn reply(grpc: &str) -> String {
@@ -30,7 +31,7 @@ async fn three_instances_serve_within_seconds_and_curl_gets_the_user() {
     let instances = system.instances();
     assert_eq!(instances.len(), 3);
     system.until_called(100.0).await;
-    for Process { grpc, http, .. } in &instances {
+    for Row { grpc, http, .. } in &instances {
         // The client calls all the while, and the limiter is on.
         assert_eq!(get(*http, "/user_info/1").await, (200, reply(&grpc.expect("an instance").to_string())));
     }
@@ -49,7 +50,7 @@ async fn the_reference_lists_every_metric_that_the_programs_show() {
         let shown: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
         assert!(shown.len() > 15, "{text}");
         for (name, kind) in shown {
-            assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name}, a {kind}, is not registered in register_metrics");
+            assert!(reference.contains(&format!("| `{name}` | {kind} |")), "{name}, a {kind}, is not in the reference");
         }
     }
 }
@@ -80,7 +81,7 @@ fn sequence(system: &System, n: usize) -> Vec<String> {
          live: {{concurrency: 1, requestsPerSecond: 500}}\n"
     );
     std::fs::write(&config, text).expect("written");
-    let mut client = Command::new(program("user_client"))
+    let mut client = Command::new(built("user_client"))
         .args(["--verbose", "--output", "json", "--stop-with-stdin", "--config"])
         .arg(config)
         .stdin(Stdio::piped())

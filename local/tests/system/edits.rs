@@ -1,9 +1,9 @@
 //! Edits of the file while the system runs.
 
 use serde_json::Value;
-
-use crate::support::{check, eventually, get_json, resource};
-use crate::system::System;
+use user_info_testing::http::get_json;
+use user_info_testing::system::{System, resource};
+use user_info_testing::wait::{check, eventually};
 
 /// Three edits that cannot be used, and what is said of them.
 const BROKEN: [(&str, &str); 3] = [

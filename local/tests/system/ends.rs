@@ -3,12 +3,13 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::time::Instant;
-
-use crate::metrics::Metrics;
-use crate::support::{check, eventually, runs, until_gone};
-use crate::system::System;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::port::free_ports;
+use user_info_testing::process::{runs, signal, until_gone};
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 #[tokio::test]
 async fn an_instance_killed_under_load_costs_at_most_the_calls_in_flight_and_comes_back() {
@@ -23,7 +24,7 @@ async fn an_instance_killed_under_load_costs_at_most_the_calls_in_flight_and_com
         .await;
     }
     let victim = system.instances()[1].clone();
-    kill_process(Pid::from_raw(victim.pid.expect("it runs").cast_signed()).expect("a process id"), Signal::KILL).expect("it runs");
+    signal(victim.pid.expect("it runs"), Signal::KILL);
 
     let message = system.message("ended").await;
     assert!(message.starts_with("user_info-2 ended (signal: 9"), "{message}");
@@ -97,8 +98,7 @@ async fn ports_that_are_taken_move_on_and_the_table_says_so() {
 
 #[tokio::test]
 async fn the_first_instance_listens_where_the_spec_says() {
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-    let (grpc, http, metrics) = (free(), free(), free());
+    let [grpc, http, metrics] = free_ports();
     let spec = format!("  server: {{grpcPort: {grpc}, httpPort: {http}}}\n  client: {{metricsPort: {metrics}, requestsPerSecond: 1}}");
     let system = System::start(&spec).await;
     let instance = system.row("user_info-1");

@@ -7,13 +7,14 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use user_info_testing::consul::Consul;
+use user_info_testing::http::{get, get_json};
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::program::built;
+use user_info_testing::redis::Redis;
+use user_info_testing::system::{System, resource};
 
-use crate::consul::Consul;
 use crate::demo::reply;
-use crate::servers::mariadb::Mariadb;
-use crate::servers::redis::Redis;
-use crate::support::{check, eventually, get, get_json, program};
-use crate::system::System;
 
 const USERS_PASSWORD: &str = "it is a secret";
 const VIEWS_PASSWORD: &str = "another one";
@@ -55,7 +56,7 @@ impl Servers {
         );
         std::fs::write(&config, text).expect("written");
         for command in ["migrate", "seed"] {
-            let mut program = Command::new(program("user_info"));
+            let mut program = Command::new(built("user_info"));
             let done = program.arg(command).arg("--config").arg(&config).current_dir(self.dir.path()).output().expect("it starts");
             assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
         }
@@ -72,13 +73,8 @@ fn put_secret(dir: &Path, name: &str, password: &str) {
 async fn runs_on_a_real_mariadb_redis_and_consul() {
     let servers = Servers::start().await;
     servers.migrate_and_seed();
-    let consul = tokio::task::spawn_blocking(|| Consul::start("", false)).await.expect("starts");
+    let consul = Consul::start().await;
     let agent: SocketAddr = consul.address.parse().expect("an address");
-    eventually("consul starts", async || {
-        let (status, text) = get(agent, "/v1/catalog/services").await;
-        check(status == 200 && text.contains("consul"), text)
-    })
-    .await;
 
     let registry = format!("  addons: {{consul: {{mode: External, external: {{address: '{agent}'}}}}}}");
     let spec = format!("  replicas: 2\n  client: {{requestsPerSecond: 200, concurrency: 4}}\n{registry}\n{}", servers.data());
@@ -132,7 +128,7 @@ async fn a_refused_password_and_a_table_that_is_missing_are_said_until_they_are_
     put_secret(servers.dir.path(), "users", "wrong");
     let spec = |weight: u32| format!("  replicas: 1\n  server: {{weights: [{weight}]}}\n  client: {{enabled: false}}\n{}", servers.data());
     let dir = tempfile::tempdir_in(servers.dir.path()).expect("a folder");
-    let mut system = System::launch(dir, &crate::support::resource(&spec(1)), &["--secrets", "../secrets"]);
+    let mut system = System::launch(dir, &resource(&spec(1)), &["--secrets", "../secrets"]);
 
     let message = system.message("ended").await;
     assert!(message.starts_with("user_info-1 ended (exit status: 64: user_info: mysql "), "{message}");

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
-
-use crate::metrics::{Codes, Metrics};
-use crate::support::{check, eventually, get_json};
-use crate::system::System;
+use user_info_testing::http::get_json;
+use user_info_testing::metrics::{Codes, Metrics};
+use user_info_testing::system::{Row, System};
+use user_info_testing::wait::{check, eventually};
 
 const REFUSED: &str = "503 CIRCUITBREAKER";
 const LIMITED: &str = "429 RATELIMIT";
@@ -189,7 +189,7 @@ async fn live_settings_are_in_force_within_a_second_without_a_failed_call_or_a_r
     }
 
     let after = system.processes().await;
-    let pids = |all: &[crate::system::Process]| all.iter().map(|p| (p.name.clone(), p.pid, p.restarts)).collect::<Vec<_>>();
+    let pids = |all: &[Row]| all.iter().map(|p| (p.name.clone(), p.pid, p.restarts)).collect::<Vec<_>>();
     assert_eq!(pids(&after), pids(&before));
     let calls = system.calls().await;
     assert_eq!(calls.other_than(&["0", LIMITED, "418 teapot"]), 0.0, "{calls:?}");

@@ -1,14 +1,12 @@
 //! The seed dashboard's queries, against a real Prometheus that finds the instances through our registry and by their addresses.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::Command;
+use std::net::SocketAddr;
 
 use serde_json::Value;
-
-use crate::servers::Process;
-use crate::support::{check, eventually, get, get_json};
-use crate::system::System;
+use user_info_testing::http::get_json;
+use user_info_testing::prometheus::Prometheus;
+use user_info_testing::system::System;
+use user_info_testing::wait::eventually;
 
 /// The two queries of the seed's dashboard.
 const QUERIES: [&str; 2] = [
@@ -29,17 +27,8 @@ async fn the_dashboards_queries_find_series() {
          relabel_configs:\n  - source_labels: [__meta_consul_service_address, __meta_consul_service_metadata_http_port]\n    \
          separator: ':'\n    target_label: __address__\n"
     );
-    let dir = tempfile::tempdir().expect("a folder");
-    std::fs::write(dir.path().join("prometheus.yml"), config).expect("written");
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-    let mut command = Command::new(binary());
-    command.current_dir(dir.path()).arg("--config.file=prometheus.yml").arg(format!("--web.listen-address={address}"));
-    let _prometheus = Process::start(&mut command);
-    eventually("prometheus starts", async || {
-        let (status, text) = get(address, "/-/ready").await;
-        check(status == 200, text)
-    })
-    .await;
+    let prometheus = Prometheus::start(&config).await;
+    let address = prometheus.address;
 
     for (query, by) in QUERIES.into_iter().zip(["le", "operation"]) {
         for job in ["bbs-user-info", "discovered"] {
@@ -65,14 +54,4 @@ async fn series(prometheus: SocketAddr, query: &str, by: &str) -> Vec<Value> {
         if found.iter().any(grows) && found.iter().all(|s| s["metric"][by].is_string()) { Ok(found) } else { Err(answer) }
     })
     .await
-}
-
-/// The Prometheus binary: `$PROMETHEUS`, the test cluster's, or the one on the path.
-fn binary() -> PathBuf {
-    let named = std::env::var_os("PROMETHEUS").map(PathBuf::from);
-    let cached = std::env::home_dir().map(|home| home.join(".cache/test-cluster/bin/prometheus"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|dir| dir.join("prometheus")).find(|file| file.is_file());
-    let found = named.or(cached.filter(|file| file.is_file())).or(installed);
-    found.expect("no prometheus binary: run `make setup`, or set PROMETHEUS to one")
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use user_info_local::http::Http;
-
-use crate::authority::Authority;
-use crate::metrics::Metrics;
-use crate::support::{check, eventually};
-use crate::system::System;
+use user_info_testing::authority::Authority;
+use user_info_testing::http::Http;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::system::System;
+use user_info_testing::wait::{check, eventually};
 
 const SPEC: &str = "  replicas: 2
   server:

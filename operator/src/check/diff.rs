@@ -3,27 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 use user_info_api::crd::UserInfoDeployment;
 
 use super::difference::differences;
 use super::releases;
+use crate::addons::Managed;
 use crate::children::Seen;
 use crate::cluster::{Cluster, ClusterError};
+use crate::config_file::ConfigVersion;
 use crate::discovery;
 use crate::error::{ApiError, Error};
 use crate::helm::chart::Embedded;
 use crate::kind::Kind;
 use crate::names::{Component, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 use crate::ownership::{self, Ownership, ownership};
-use crate::reconcile::build::{Child, Revision, build};
-use crate::reconcile::dereference::{Found, data, missing};
+use crate::reconcile::build::migration::data;
+use crate::reconcile::build::{Child, build};
+use crate::reconcile::dereference::{Found, missing};
 use crate::reconcile::faults;
-use crate::reconcile::provision::managed::Managed;
 use crate::reconcile::provision::{Wanted, wanted};
 use crate::reconcile::validate::validate;
+use crate::writes;
 
 /// Why a cluster cannot say what would change.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +115,10 @@ async fn find(
     let missing = missing(client, &owner.namespace, resource, &Managed::default()).await?;
     Ok(Found {
         missing,
-        data: data(client, &owner, resource, &wanted).await?,
+        data: data(client, &owner, resource, &wanted.managed).await?,
         managed: wanted.managed,
-        server: revision(client, &owner, Component::Server).await?,
-        client: revision(client, &owner, Component::Client).await?,
+        server: config(client, &owner, Component::Server).await?,
+        client: config(client, &owner, Component::Client).await?,
         clock: faults::clock(resource.spec.fault_injection.as_ref(), known, now),
         service_monitors: discovery::knows(client, "monitoring.coreos.com/v1", "ServiceMonitor").await?,
         pods_role: None,
@@ -124,10 +127,10 @@ async fn find(
     })
 }
 
-async fn revision(client: &Client, owner: &Owner, component: Component) -> Result<Option<Revision>, DiffError> {
+async fn config(client: &Client, owner: &Owner, component: Component) -> Result<Option<ConfigVersion>, DiffError> {
     let live = Kind::ConfigMap.api(client, &owner.namespace).get_opt(&owner.object(component)).await?;
     let seen = live.and_then(|live| Seen::of(&live.metadata, OPERATOR)).filter(|seen| seen.belongs_to(owner));
-    Ok(seen.and_then(|seen| seen.revision))
+    Ok(seen.and_then(|seen| seen.config))
 }
 
 async fn change(client: &Client, owner: &Owner, child: &Child) -> Result<Vec<String>, DiffError> {
@@ -138,7 +141,7 @@ async fn change(client: &Client, owner: &Owner, child: &Child) -> Result<Vec<Str
         let objects = vec![ownership::title(child.kind.name(), &child.name, controller.as_deref())];
         return Ok(vec![format!("would not be carried out: {}", Error::Foreign { owner: owner.name.clone(), objects })]);
     }
-    let parameters = PatchParams::apply(OPERATOR).force().dry_run();
+    let parameters = writes::apply().dry_run();
     let after = api.patch(&child.name, &parameters, &Patch::Apply(&child.manifest)).await?;
     Ok(match before {
         None => vec![format!("would create {title}")],

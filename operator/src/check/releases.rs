@@ -7,8 +7,8 @@ use serde_json::Value;
 use user_info_api::crd::UserInfoDeployment;
 
 use super::difference::differences;
+use crate::addons::Addon;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::payload::Payload;
 use crate::helm::revision::{Revision, Status};
 use crate::names::Owner;
@@ -16,25 +16,25 @@ use crate::reconcile::provision::{Wanted, histories, payload};
 
 /// The newest revision of a release, with what Helm has written down of it if that can be read.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct StandingRelease {
     newest: Revision,
     payload: Option<Payload>,
 }
 
 /// The releases that stand under the names of those of `owner`.
-pub(super) async fn standing(client: &Client, owner: &Owner) -> Result<BTreeMap<Addon, Standing>, Error> {
+pub(super) async fn standing(client: &Client, owner: &Owner) -> Result<BTreeMap<Addon, StandingRelease>, Error> {
     let mut all = BTreeMap::new();
     for (addon, mut history) in histories(client, owner).await? {
         if let Some(newest) = history.pop() {
             let payload = payload(client, owner, &newest.secret).await?;
-            all.insert(addon, Standing { newest, payload });
+            all.insert(addon, StandingRelease { newest, payload });
         }
     }
     Ok(all)
 }
 
 /// Where the operator in the cluster has itself scraped, as the values of Prometheus say: this process cannot know it otherwise.
-pub(super) fn operator(standing: &BTreeMap<Addon, Standing>) -> Option<&str> {
+pub(super) fn operator(standing: &BTreeMap<Addon, StandingRelease>) -> Option<&str> {
     standing.get(&Addon::Prometheus)?.payload.as_ref()?.config["targets"]["operator"].as_str().filter(|address| !address.is_empty())
 }
 
@@ -42,7 +42,7 @@ pub(super) fn operator(standing: &BTreeMap<Addon, Standing>) -> Option<&str> {
 pub(super) fn changes(
     live: Option<&UserInfoDeployment>,
     resource: &UserInfoDeployment,
-    standing: &BTreeMap<Addon, Standing>,
+    standing: &BTreeMap<Addon, StandingRelease>,
     wanted: &Wanted,
 ) -> Vec<String> {
     let owner = resource.metadata.name.as_deref().unwrap_or_default();
@@ -71,7 +71,7 @@ fn reasons(
     live: Option<&UserInfoDeployment>,
     resource: &UserInfoDeployment,
     addon: Addon,
-    found: &Standing,
+    found: &StandingRelease,
     wanted: &Wanted,
 ) -> Vec<String> {
     if found.newest.status != Status::Deployed {
@@ -89,10 +89,11 @@ fn reasons(
 mod tests {
     use super::*;
     use crate::helm::complaint::Complaint;
+    use crate::reason::Reason;
     use crate::reconcile::validate::tests::resource;
     use serde_json::json;
 
-    fn release(owner: &str, status: Status, config: Value) -> Standing {
+    fn release(owner: &str, status: Status, config: Value) -> StandingRelease {
         let newest = Revision {
             number: 1,
             status,
@@ -102,7 +103,7 @@ mod tests {
             secret: String::new(),
             version: String::new(),
         };
-        Standing { newest, payload: Some(Payload { config, ..Payload::default() }) }
+        StandingRelease { newest, payload: Some(Payload { config, ..Payload::default() }) }
     }
 
     fn wanted(values: Value) -> Wanted {
@@ -142,7 +143,7 @@ mod tests {
             changes(None, &redis, &others, &wanted(json!({}))),
             ["would not install Helm release demo-redis: one of someone else stands in its place"]
         );
-        let lack = Complaint { reason: "SecretMissing", message: "Secret who does not exist".to_owned() };
+        let lack = Complaint { reason: Reason::SecretMissing, message: "Secret who does not exist".to_owned() };
         let lacking = Wanted { complaints: BTreeMap::from([(Addon::Redis, lack)]), ..Wanted::default() };
         assert_eq!(
             changes(None, &redis, &BTreeMap::new(), &lacking),

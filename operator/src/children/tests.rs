@@ -38,7 +38,7 @@ fn an_object_belongs_to_its_owner_or_to_whom_its_label_names() {
     assert_eq!(Seen::of(&meta, OPERATOR).map(|seen| seen.owner), Some("demo".to_owned()));
     meta.owner_references = None;
     let seen = Seen::of(&meta, OPERATOR).expect("labelled");
-    assert_eq!((seen.owner.as_str(), seen.revision), ("demo", Some(Revision { hash: "c".to_owned(), generation: 7 })));
+    assert_eq!((seen.owner.as_str(), seen.config), ("demo", Some(ConfigVersion { hash: "c".to_owned(), generation: 7 })));
     meta.labels = None;
     assert_eq!(Seen::of(&meta, OPERATOR), None);
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use user_info_api::crd::{self, ChartSource};
 
-use super::addon::Addon;
-use super::digest::digest_of;
+use crate::addons::Addon;
+use crate::digest::digest_of;
 
 /// The charts that come with the operator.
 #[derive(Debug, Clone, Default)]

@@ -165,7 +165,7 @@ fn seconds(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::helm::addon::Addon;
+    use crate::addons::Addon;
     use serde_json::json;
 
     fn lines(calls: &[Call]) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! What is the matter with an addon, in one sentence.
 
+use crate::reason::Reason;
+
 /// Longest sentence, in characters: it stands in conditions and Events.
 const LONGEST: usize = 400;
 
@@ -7,38 +9,38 @@ const LONGEST: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// Its name: the same in conditions, Events and metrics.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The matter, in a sentence that does not change from one try to the next.
     pub message: String,
 }
 
 /// What Helm says, and what that is called. The first that fits is taken.
-const KNOWN: [(&str, &str); 25] = [
-    ("invalid ownership metadata", "ObjectForeign"),
-    ("don't meet the specifications of the schema", "ValuesRefused"),
-    ("execution error at", "ValuesRefused"),
-    ("error converting YAML", "ValuesRefused"),
-    ("failed to parse", "ValuesRefused"),
-    ("cannot unmarshal", "ValuesRefused"),
-    ("nil pointer evaluating", "ValuesRefused"),
-    ("401", "RepositoryRefused"),
-    ("unauthorized", "RepositoryRefused"),
-    ("403 Forbidden", "RepositoryRefused"),
-    ("credential not found", "RepositoryRefused"),
-    ("no such host", "RepositoryUnreachable"),
-    ("cannot be reached", "RepositoryUnreachable"),
-    ("chart name found", "ChartNotFound"),
-    ("chart version found", "ChartNotFound"),
-    ("Chart.yaml file is missing", "ChartNotFound"),
-    ("404 Not Found", "ChartNotFound"),
-    ("name unknown", "ChartNotFound"),
-    ("not found in addon", "ChartNotFound"),
-    ("no such file or directory", "ChartNotFound"),
-    (": not found", "ChartNotFound"),
-    ("exceeded quota", "QuotaExceeded"),
-    ("is forbidden", "Forbidden"),
-    ("is invalid", "ObjectRefused"),
-    ("connection refused", "Unreachable"),
+const KNOWN: [(&str, Reason); 25] = [
+    ("invalid ownership metadata", Reason::ObjectForeign),
+    ("don't meet the specifications of the schema", Reason::ValuesRefused),
+    ("execution error at", Reason::ValuesRefused),
+    ("error converting YAML", Reason::ValuesRefused),
+    ("failed to parse", Reason::ValuesRefused),
+    ("cannot unmarshal", Reason::ValuesRefused),
+    ("nil pointer evaluating", Reason::ValuesRefused),
+    ("401", Reason::RepositoryRefused),
+    ("unauthorized", Reason::RepositoryRefused),
+    ("403 Forbidden", Reason::RepositoryRefused),
+    ("credential not found", Reason::RepositoryRefused),
+    ("no such host", Reason::RepositoryUnreachable),
+    ("cannot be reached", Reason::RepositoryUnreachable),
+    ("chart name found", Reason::ChartNotFound),
+    ("chart version found", Reason::ChartNotFound),
+    ("Chart.yaml file is missing", Reason::ChartNotFound),
+    ("404 Not Found", Reason::ChartNotFound),
+    ("name unknown", Reason::ChartNotFound),
+    ("not found in addon", Reason::ChartNotFound),
+    ("no such file or directory", Reason::ChartNotFound),
+    (": not found", Reason::ChartNotFound),
+    ("exceeded quota", Reason::QuotaExceeded),
+    ("is forbidden", Reason::Forbidden),
+    ("is invalid", Reason::ObjectRefused),
+    ("connection refused", Reason::Unreachable),
 ];
 
 impl Complaint {
@@ -46,7 +48,7 @@ impl Complaint {
     pub fn of_helm(stderr: &str) -> Self {
         let text = sentence(stderr);
         let known = KNOWN.iter().find(|(part, _)| text.contains(part));
-        Self { reason: known.map_or("HelmFailed", |(_, reason)| reason), message: text }
+        Self { reason: known.map_or(Reason::HelmFailed, |(_, reason)| *reason), message: text }
     }
 }
 
@@ -88,29 +90,29 @@ mod tests {
             (
                 "level=WARN msg=\"something\"\nError: UPGRADE FAILED: values don't meet the specifications of the schema(s) in the following \
                  chart(s):\nmysql:\n- at '/port': got string, want integer\n\n",
-                "ValuesRefused",
+                Reason::ValuesRefused,
                 "values don't meet the specifications of the schema(s) in the following chart(s): mysql: at '/port': got string, want integer",
             ),
             (
                 "Error: looks like \"https://x\" is not a valid chart repository or cannot be reached: Get \"https://x/index.yaml\": dial \
                  tcp: lookup x: no such host\n",
-                "RepositoryUnreachable",
+                Reason::RepositoryUnreachable,
                 "looks like \"https://x\" is not a valid chart repository or cannot be reached: Get \"https://x/index.yaml\": dial tcp: \
                  lookup x: no such host",
             ),
             (
                 "Error: failed to perform \"FetchReference\" on source: r:5000/charts/redis:9.9.9: not found\n",
-                "ChartNotFound",
+                Reason::ChartNotFound,
                 "r:5000/charts/redis:9.9.9: not found",
             ),
             (
                 "Error: failed to perform \"FetchReference\" on source: GET \"https://r/v2/redis/manifests/1.0.0\": basic credential not found\n",
-                "RepositoryRefused",
+                Reason::RepositoryRefused,
                 "GET \"https://r/v2/redis/manifests/1.0.0\": basic credential not found",
             ),
-            ("Error: path \"/charts/x\" not found", "HelmFailed", "path \"/charts/x\" not found"),
-            ("", "HelmFailed", "Helm ended without saying why"),
-            ("\n \u{1b}[31m\u{0} \n", "HelmFailed", "[31m"),
+            ("Error: path \"/charts/x\" not found", Reason::HelmFailed, "path \"/charts/x\" not found"),
+            ("", Reason::HelmFailed, "Helm ended without saying why"),
+            ("\n \u{1b}[31m\u{0} \n", Reason::HelmFailed, "[31m"),
         ] {
             let complaint = Complaint::of_helm(stderr);
             assert_eq!((complaint.reason, complaint.message.trim_end()), (reason, message));

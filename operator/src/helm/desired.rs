@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::addon::Addon;
 use super::chart::Chart;
-use super::digest::digest_of;
+use crate::addons::Addon;
+use crate::digest::digest_of;
 
 /// Version of the flags that releases are installed with. Another one upgrades every release.
 const FLAGS: &[u8] = b"1";

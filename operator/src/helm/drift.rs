@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::addon::Addon;
+use crate::addons::Addon;
 use crate::children::Seen;
 use crate::kind::Kind;
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::command::Call;
 use super::complaint::Complaint;
 use super::kubeconfig::{Way, may};
+use crate::reason::Reason;
 
 /// What Helm may write before the rest is thrown away, in bytes.
 const OUTPUT: u64 = 64 << 10;
@@ -76,16 +77,18 @@ impl Program {
     /// # Errors
     /// What went wrong with the one that failed.
     pub async fn run(&self, namespace: &str, calls: Vec<Call>, limit: Duration, stop: &mut watch::Receiver<bool>) -> Result<(), Failure> {
-        let broken = |error: io::Error| Complaint { reason: "HelmBroken", message: format!("{}: {error}", self.work.display()) };
+        let broken = |error: io::Error| Complaint { reason: Reason::HelmBroken, message: format!("{}: {error}", self.work.display()) };
         std::fs::create_dir_all(&self.work).map_err(broken)?;
         let home = tempfile::Builder::new().prefix("helm-").tempdir_in(&self.work).map_err(broken)?;
-        let kubeconfig = self.way.kubeconfig(namespace).map_err(|error| Complaint { reason: "HelmBroken", message: error.to_string() })?;
+        let kubeconfig =
+            self.way.kubeconfig(namespace).map_err(|error| Complaint { reason: Reason::HelmBroken, message: error.to_string() })?;
         write_private(&home.path().join(KUBECONFIG), kubeconfig.as_bytes()).map_err(broken)?;
         let deadline = tokio::time::Instant::now() + limit;
         for call in calls {
-            let child = self
-                .start(&call, home.path())
-                .map_err(|error| Complaint { reason: "HelmBroken", message: format!("{} cannot be run: {error}", self.helm.display()) })?;
+            let child = self.start(&call, home.path()).map_err(|error| Complaint {
+                reason: Reason::HelmBroken,
+                message: format!("{} cannot be run: {error}", self.helm.display()),
+            })?;
             let outcome = self.watch(child, call.input, deadline, limit, stop).await;
             outcome.map_err(|failure| explained(failure, namespace))?;
         }
@@ -133,11 +136,11 @@ impl Program {
                     Ok(())
                 }
                 Ok(_) => Err(Complaint::of_helm(&said).into()),
-                Err(error) => Err(Complaint { reason: "HelmBroken", message: error.to_string() }.into()),
+                Err(error) => Err(Complaint { reason: Reason::HelmBroken, message: error.to_string() }.into()),
             },
             () = tokio::time::sleep_until(deadline) => {
                 let message = format!("Helm took longer than {} s; timeout sets how long it may take", limit.as_secs());
-                Failure::Complaint(Complaint { reason: "HelmTimeout", message })
+                Failure::Complaint(Complaint { reason: Reason::HelmTimeout, message })
             }
             _ = stop.wait_for(|stop| *stop) => Failure::Stopped,
         };
@@ -163,7 +166,7 @@ fn warned(said: &str) {
 /// Says of a right that is missing how to find out what the account may do.
 fn explained(failure: Failure, namespace: &str) -> Failure {
     match failure {
-        Failure::Complaint(Complaint { reason: reason @ "Forbidden", message }) => {
+        Failure::Complaint(Complaint { reason: reason @ Reason::Forbidden, message }) => {
             Failure::Complaint(Complaint { reason, message: format!("{message}; {}", may(namespace)) })
         }
         other => other,

@@ -16,7 +16,7 @@ const LIMIT: u64 = 32 << 20;
 #[serde(default)]
 pub struct Payload {
     /// The chart that it was made from.
-    pub chart: Chart,
+    pub chart: UsedChart,
     /// How it went.
     pub info: Info,
     /// The values that were given.
@@ -28,7 +28,7 @@ pub struct Payload {
 /// A chart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Chart {
+pub struct UsedChart {
     /// What it says of itself.
     pub metadata: Metadata,
 }

@@ -18,11 +18,11 @@ use crate::metrics::Metrics;
 const ENDINGS: usize = 1024;
 
 /// A release: its namespace and its name.
-pub type Key = (String, String);
+pub type ReleaseKey = (String, String);
 
 /// What became of what was begun for a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum TaskState {
     /// Helm is at work, or waits for its turn.
     Running(Verb),
     /// It ended; none if well.
@@ -33,7 +33,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Task {
     /// The release.
-    pub key: Key,
+    pub key: ReleaseKey,
     /// The resource that it belongs to; it is looked at again when Helm has ended.
     pub owner: String,
     /// What is done.
@@ -49,7 +49,7 @@ pub struct Task {
 pub struct Runner {
     program: Program,
     turns: Arc<Semaphore>,
-    releases: Arc<Mutex<HashMap<Key, Progress>>>,
+    releases: Arc<Mutex<HashMap<ReleaseKey, TaskState>>>,
     ended: broadcast::Sender<(String, String)>,
     stop: watch::Sender<bool>,
     metrics: Arc<Metrics>,
@@ -82,21 +82,21 @@ impl Runner {
     }
 
     /// What became of what was begun for a release. An ending is told once.
-    pub fn progress(&self, key: &Key) -> Option<Progress> {
+    pub fn state(&self, key: &ReleaseKey) -> Option<TaskState> {
         let mut releases = lock(&self.releases);
         match releases.get(key)? {
-            running @ Progress::Running(_) => Some(running.clone()),
-            Progress::Ended(..) => releases.remove(key),
+            running @ TaskState::Running(_) => Some(running.clone()),
+            TaskState::Ended(..) => releases.remove(key),
         }
     }
 
     /// Begins, unless Helm is at work on the release already or is to begin nothing any more.
     pub fn begin(&self, task: Task) {
         let Task { key, owner, verb, calls, limit } = task;
-        if *self.stop.borrow() || matches!(lock(&self.releases).get(&key), Some(Progress::Running(_))) {
+        if *self.stop.borrow() || matches!(lock(&self.releases).get(&key), Some(TaskState::Running(_))) {
             return;
         }
-        lock(&self.releases).insert(key.clone(), Progress::Running(verb));
+        lock(&self.releases).insert(key.clone(), TaskState::Running(verb));
         let (program, turns, mut stop) = (self.program.clone(), Arc::clone(&self.turns), self.stop.subscribe());
         let (releases, ended, metrics) = (Arc::clone(&self.releases), self.ended.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
@@ -115,7 +115,7 @@ impl Runner {
             let why = complaint.as_ref().map(|complaint| complaint.message.as_str());
             tracing::info!(namespace = key.0, release = key.1, verb = verb.name(), outcome, why, ?took, "helm ended");
             let namespace = key.0.clone();
-            lock(&releases).insert(key, Progress::Ended(verb, complaint));
+            lock(&releases).insert(key, TaskState::Ended(verb, complaint));
             // Nobody listens when the operator ends.
             let _ = ended.send((namespace, owner));
         });
@@ -134,6 +134,6 @@ impl Drop for Runner {
     }
 }
 
-fn lock(releases: &Mutex<HashMap<Key, Progress>>) -> MutexGuard<'_, HashMap<Key, Progress>> {
+fn lock(releases: &Mutex<HashMap<ReleaseKey, TaskState>>) -> MutexGuard<'_, HashMap<ReleaseKey, TaskState>> {
     releases.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,30 +1,32 @@
 //! Brings the cluster to what was built: what is missing is created, what is changed or has drifted applied, what is no longer wanted removed.
 //! What belongs to someone else is left alone.
 
-pub(super) mod claim;
+mod claim;
 mod hand_over;
-mod migration;
+mod look;
 mod take_over;
 mod verdict;
 
 use std::collections::BTreeSet;
 
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use user_info_api::crd::DriftDetection;
 
 use self::claim::Claimed;
+pub(super) use self::look::look;
 use self::verdict::{Verdict, verdict};
-use super::build::{Child, Plan};
+use super::build::{Child, Plan, migration};
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{Component, OPERATOR};
+use crate::writes;
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct Outcome {
     /// Whether anything was written.
     pub changed: bool,
     /// What someone else had changed and was changed back, as `Kind name`.
@@ -38,11 +40,11 @@ pub struct Applied {
 /// Applies `children`, and removes the others that the resource owns.
 ///
 /// Nothing is written where the index shows that an object stands as it was last applied.
-pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<Applied, Error> {
+pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<Outcome, Error> {
     let owner = &plan.owner;
     let seen = context.children.of(owner);
     let drift = plan.resource.spec.drift_detection;
-    let mut applied = Applied::default();
+    let mut outcome = Outcome::default();
     for child in children {
         let key = (child.kind, child.name.clone());
         let seen = seen.get(&key);
@@ -57,15 +59,15 @@ pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context
             }
             Verdict::Wait => continue,
             Verdict::Tell => {
-                applied.drifted.push(title());
+                outcome.drifted.push(title());
                 continue;
             }
-            Verdict::Correct => applied.corrected.push(title()),
+            Verdict::Correct => outcome.corrected.push(title()),
             Verdict::Apply => {}
         }
         if child.kind == Kind::Deployment && child.name == owner.object(Component::Server) {
-            applied.waiting = migration::unfinished(plan, children, context).await?;
-            if applied.waiting.is_some() {
+            outcome.waiting = migration::unfinished(plan, children, context).await?;
+            if outcome.waiting.is_some() {
                 continue;
             }
         }
@@ -79,20 +81,19 @@ pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context
             written => written?,
         };
         record.fingerprints.insert(key, fingerprint);
-        applied.changed = true;
+        outcome.changed = true;
     }
     let wanted: BTreeSet<_> = children.iter().map(|child| (child.kind, child.name.clone())).collect();
     for ((kind, name), seen) in seen.iter().filter(|(key, seen)| !wanted.contains(*key) && !seen.terminating) {
-        // While the store of the users is away it cannot be told whether the job is still the right one.
-        if *kind == Kind::Job && plan.data.is_none() && plan.managed.mysql.is_some() {
+        if *kind == Kind::Job && migration::undecided(plan) {
             continue;
         }
         remove(&owner.namespace, *kind, name, seen, context).await?;
         record.fingerprints.remove(&(*kind, name.clone()));
-        applied.changed = true;
+        outcome.changed = true;
     }
-    context.metrics.drift.inc_by(applied.corrected.len() as u64);
-    Ok(applied)
+    context.metrics.drift.inc_by(outcome.corrected.len() as u64);
+    Ok(outcome)
 }
 
 /// Applies one object, and makes it before if it is missing. Returns its fingerprint.
@@ -108,7 +109,7 @@ async fn write(plan: &Plan, child: &Child, seen: Option<&Seen>, context: &Contex
     // With the uid, one that has taken its name since is not changed.
     let mut manifest = child.manifest.clone();
     manifest["metadata"]["uid"] = claimed.uid.as_str().into();
-    let send = || async { api.patch(&child.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&manifest)).await };
+    let send = || async { api.patch(&child.name, &writes::apply(), &Patch::Apply(&manifest)).await };
     let answer = match send().await {
         Err(kube::Error::Api(status)) if status.is_invalid() && take_over::fields(&api, &child.name, &claimed.uid).await? => send().await,
         answer => answer,

@@ -4,92 +4,91 @@
 //! confirmed is set, again and again, since the kubelet may still have seen the old file. When all have confirmed nobody is asked any more,
 //! until the file or the set of pods changes.
 
-mod access;
-
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use user_info_backoff::Backoff;
 
-pub use self::access::Access;
 use super::build::Plan;
-use super::observe::Workload;
+use super::observe::{Services, ready};
+use super::pace;
 use crate::context::Context;
 use crate::error::Error;
-use crate::names::{CONFIG_HASH, Component, OPERATOR};
+use crate::memory::{ConfigRollout, Confirmation, Record};
+use crate::names::{CONFIG_HASH, Component};
+use crate::workload::Workload;
+use crate::writes;
 
 /// How long pods are asked before that is given up.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Time before they are asked for the second time; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-/// Longest time between two times.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Time between two times.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(150), Duration::from_secs(4));
 /// Pods asked at a time.
 const AT_A_TIME: usize = 16;
 
-/// How far a component's pods are.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    subject: (String, Workload),
-    since: Instant,
-    rounds: u32,
-    state: Confirmation,
-}
-
-/// Who has confirmed.
+/// Which pods of each component have confirmed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Confirmation {
-    /// Pods that are ready.
-    pub pods: usize,
-    /// Those of them that have the file in force.
-    pub confirmed: usize,
-    /// What one of the others says.
-    pub problem: Option<String>,
-    /// Whether the others are asked no more.
-    pub given_up: bool,
+pub struct Confirmations {
+    /// Of `user_info`.
+    pub server: Confirmation,
+    /// Of `user_client`.
+    pub client: Confirmation,
 }
 
-impl Confirmation {
-    /// Whether all have confirmed.
-    pub fn complete(&self) -> bool {
-        self.confirmed == self.pods
+/// Has the pods of all components that are ready confirm their config files. Returns who has, and when to ask again.
+pub async fn services(
+    plan: &Plan,
+    observed: &Services,
+    record: &mut Record,
+    context: &Context,
+) -> Result<(Confirmations, Option<Duration>), Error> {
+    let mut confirmed = Confirmations::default();
+    let mut again = None;
+    for component in plan.components() {
+        let (observed, slot) = match component {
+            Component::Server => (&observed.server, &mut confirmed.server),
+            Component::Client => (&observed.client, &mut confirmed.client),
+        };
+        let Some(observed) = observed.as_ref().filter(|observed| observed.workload.ready > 0) else { continue };
+        let mut rollout = record.rollouts.remove(&component);
+        let asked = confirm(plan, component, &observed.workload, &mut rollout, context).await;
+        record.rollouts.extend(rollout.map(|rollout| (component, rollout)));
+        let (confirmation, pause) = asked?;
+        *slot = confirmation;
+        again = pace::sooner(again, pause);
     }
-
-    /// Whether there are others, and they will be asked again.
-    pub fn pending(&self) -> bool {
-        !self.complete() && !self.given_up
-    }
+    Ok((confirmed, again))
 }
 
 /// Asks the pods of `component` unless they all have confirmed, and wakes those that have not. Returns who has, and when to ask again.
-pub async fn confirm(
+async fn confirm(
     plan: &Plan,
     component: Component,
     workload: &Workload,
-    progress: &mut Option<Progress>,
+    rollout: &mut Option<ConfigRollout>,
     context: &Context,
 ) -> Result<(Confirmation, Option<Duration>), Error> {
-    let hash = &plan.config(component).revision.hash;
+    let hash = &plan.config(component).version.hash;
     let subject = (hash.clone(), workload.clone());
-    let current = match progress.take() {
+    let current = match rollout.take() {
         Some(known) if known.subject == subject => known,
         // The clock of a file that is being followed goes on when pods come and go.
-        Some(known) if known.subject.0 == *hash && known.state.pending() => Progress { subject, ..known },
-        _ => Progress { subject, since: Instant::now(), rounds: 0, state: Confirmation { pods: usize::MAX, ..Confirmation::default() } },
+        Some(known) if known.subject.0 == *hash && known.state.pending() => ConfigRollout { subject, ..known },
+        _ => ConfigRollout::new(subject),
     };
-    let progress = progress.insert(current);
-    if !progress.state.pending() {
-        return Ok((progress.state.clone(), None));
+    let rollout = rollout.insert(current);
+    if !rollout.state.pending() {
+        return Ok((rollout.state.clone(), None));
     }
-    let state = round(plan, component, progress.rounds, context).await?;
-    progress.state = Confirmation { given_up: !state.complete() && progress.since.elapsed() > LIMIT, ..state };
-    let pause = FIRST_PAUSE.saturating_mul(1 << progress.rounds.min(8)).min(LONGEST_PAUSE);
-    progress.rounds += 1;
-    Ok((progress.state.clone(), progress.state.pending().then_some(pause)))
+    let state = round(plan, component, rollout.rounds, context).await?;
+    rollout.state = Confirmation { given_up: !state.complete() && rollout.since.elapsed() > LIMIT, ..state };
+    rollout.rounds += 1;
+    let pause = BACKOFF.after(rollout.rounds);
+    Ok((rollout.state.clone(), rollout.state.pending().then_some(pause)))
 }
 
 /// Asks all pods once, and wakes those that have not confirmed.
@@ -108,7 +107,7 @@ async fn round(plan: &Plan, component: Component, number: u32, context: &Context
             Ok(()) => state.confirmed += 1,
             Err(problem) => {
                 state.problem = Some(format!("{}: {problem}", pod.name_any()));
-                wake(&api, pod, &config.revision.hash, number, context).await?;
+                wake(&api, pod, &config.version.hash, number, context).await?;
             }
         }
     }
@@ -136,8 +135,7 @@ fn judge(in_force: &Value, live: &Value) -> Result<(), String> {
 async fn wake(api: &Api<Pod>, pod: &Pod, hash: &str, round: u32, context: &Context) -> Result<(), Error> {
     let value = if round == 0 { hash.to_owned() } else { format!("{hash}.{round}") };
     let patch = json!({"metadata": {"annotations": {CONFIG_HASH: value}}});
-    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match api.patch_metadata(&pod.name_any(), &parameters, &Patch::Merge(&patch)).await {
+    match api.patch_metadata(&pod.name_any(), &writes::merge(), &Patch::Merge(&patch)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["Pod", "patch"]).inc();
             Ok(())
@@ -145,13 +143,6 @@ async fn wake(api: &Api<Pod>, pod: &Pod, hash: &str, round: u32, context: &Conte
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether the pod takes calls and is not about to stop.
-pub(super) fn ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready = conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    ready && pod.metadata.deletion_timestamp.is_none()
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
 //! Looks up what a resource refers to.
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::RoleRef;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
-use user_info_api::crd::{ChartSource, Faults, UserInfoDeployment};
+use user_info_api::crd::{Faults, UserInfoDeployment};
 
-use super::build::{NeededSecret, Revision, needed};
-use super::confirm::ready;
+use super::build::{migration, needed};
 use super::faults;
 use super::provision::Wanted;
-use super::provision::managed::Managed;
+use crate::addons::Managed;
+use crate::config_file::ConfigVersion;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::kind::Kind;
 use crate::memory::Record;
 use crate::names::{Component, Owner};
+use crate::needed_secret::NeededSecret;
 
 /// What was found.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ pub struct Found {
     /// Secrets that are needed but not there, or lack a key.
     pub missing: Vec<Error>,
     /// The config file that pods of `user_info` have now.
-    pub server: Option<Revision>,
+    pub server: Option<ConfigVersion>,
     /// The config file that pods of `user_client` have now.
-    pub client: Option<Revision>,
+    pub client: Option<ConfigVersion>,
     /// The clock of the faults.
     pub clock: Option<Faults>,
     /// Whether the cluster knows `ServiceMonitor`.
@@ -54,42 +54,22 @@ pub async fn dereference(
     let owner = Owner::of(&resource.metadata);
     let now = Timestamp::now();
     let children = context.children.of(&owner);
-    let revision = |component| children.get(&(Kind::ConfigMap, owner.object(component))).and_then(|seen| seen.revision.clone());
+    let config = |component| children.get(&(Kind::ConfigMap, owner.object(component))).and_then(|seen| seen.config.clone());
     let known = record.faults.as_ref().or_else(|| resource.status.as_ref().and_then(|status| status.faults.as_ref()));
     record.faults = faults::clock(resource.spec.fault_injection.as_ref(), known, now);
     let managed = if installed { wanted.managed.clone() } else { Managed::default() };
     Ok(Found {
-        server: revision(Component::Server),
-        client: revision(Component::Client),
+        server: config(Component::Server),
+        client: config(Component::Client),
         missing: missing(&context.client, &owner.namespace, resource, &managed).await?,
         managed: wanted.managed.clone(),
-        data: if installed { data(&context.client, &owner, resource, wanted).await? } else { None },
+        data: if installed { migration::data(&context.client, &owner, resource, &wanted.managed).await? } else { None },
         clock: record.faults.clone(),
         service_monitors: context.service_monitors.known(),
         pods_role: Some(context.roles.pods()),
         now,
         owner,
     })
-}
-
-/// What tells the data of the managed store of the users from others: the volume's identity, or that of the pod whose they are; none while the
-/// store is not ready, when they cannot be reached.
-pub async fn data(client: &Client, owner: &Owner, resource: &UserInfoDeployment, wanted: &Wanted) -> Result<Option<String>, Error> {
-    if !Addon::MySql.managed(&resource.spec) {
-        return Ok(None);
-    }
-    let settings = Addon::MySql.settings(&resource.spec);
-    if settings.chart.source != ChartSource::Embedded {
-        return Ok(Some(String::new()));
-    }
-    let pod = format!("{}-0", Addon::MySql.release(&owner.name));
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &owner.namespace);
-    let Some(found) = pods.get_opt(&pod).await?.filter(ready) else { return Ok(None) };
-    if wanted.values.get(&Addon::MySql).is_some_and(|values| values["persistence"]["enabled"] == true) {
-        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &owner.namespace);
-        return Ok(claims.get_metadata_opt(&format!("data-{pod}")).await?.and_then(|claim| claim.metadata.uid));
-    }
-    Ok(found.metadata.uid)
 }
 
 /// What is missing of the Secrets that `resource` names, or that its releases make.

@@ -7,23 +7,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::{Api, Resource};
 use serde_json::json;
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment};
 
 use self::leave::Leaves;
-use super::apply::{self, claim};
+use super::apply;
 use super::provision::account;
 use super::provision::remove::{self, Wait};
+use crate::addons::Addon;
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::kind::Kind;
 use crate::memory::Record;
-use crate::names::{ADOPT, FINALIZER, MANAGED_BY, OPERATOR, Owner};
+use crate::names::{ADOPT, FINALIZER, MANAGED_BY, Owner};
 use crate::resource::Watched;
+use crate::writes;
 
 /// Time between two looks at what is left, at first.
 const LOOK: Duration = Duration::from_secs(2);
@@ -106,7 +107,7 @@ async fn retain(owner: &Owner, context: &Context) -> Result<Option<Wait>, Error>
     let children = context.children.of(owner);
     for ((kind, name), seen) in &children {
         let api = kind.api(&context.client, &owner.namespace);
-        let Some(live) = claim::look(&api, name).await?.filter(|live| live.uid.as_ref() == Some(&seen.uid)) else { continue };
+        let Some(live) = apply::look(&api, name).await?.filter(|live| live.uid.as_ref() == Some(&seen.uid)) else { continue };
         let others: Vec<_> = live.owner_references.into_iter().flatten().filter(|other| Some(&other.uid) != owner.uid.as_ref()).collect();
         let patch = json!({"metadata": {
             "uid": live.uid,
@@ -115,7 +116,7 @@ async fn retain(owner: &Owner, context: &Context) -> Result<Option<Wait>, Error>
             "labels": {MANAGED_BY: null},
             "annotations": {ADOPT: owner.name},
         }});
-        match api.patch_metadata(name, &parameters(), &Patch::Merge(&patch)).await {
+        match api.patch_metadata(name, &writes::merge(), &Patch::Merge(&patch)).await {
             // It is looked at again.
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
             result => {
@@ -136,7 +137,7 @@ async fn finalizers(meta: &ObjectMeta, list: Vec<&str>, context: &Context) -> Re
     let owner = Owner::of(meta);
     let api: Api<UserInfoDeployment> = Api::namespaced(context.client.clone(), &owner.namespace);
     let patch = json!({"metadata": {"finalizers": list, "resourceVersion": meta.resource_version, "uid": meta.uid}});
-    match api.patch_metadata(&owner.name, &parameters(), &Patch::Merge(&patch)).await {
+    match api.patch_metadata(&owner.name, &writes::merge(), &Patch::Merge(&patch)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
         Ok(_) => {
             context.metrics.writes.with_label_values(&["UserInfoDeployment", "patch"]).inc();
@@ -144,8 +145,4 @@ async fn finalizers(meta: &ObjectMeta, list: Vec<&str>, context: &Context) -> Re
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn parameters() -> PatchParams {
-    PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() }
 }

@@ -11,47 +11,20 @@ pub use self::trouble::Trouble;
 use crate::context::Context;
 use crate::error::Error;
 use crate::names::{Component, Owner};
+use crate::workload::Workload;
 
-/// The numbers of a Deployment.
+/// How the pods of both components are; none where there is no Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Workload {
-    /// Whether the numbers are those of the newest template.
-    pub current: bool,
-    /// Pods there are to be.
-    pub desired: i32,
-    /// Pods there are.
-    pub replicas: i32,
-    /// Pods that are ready.
-    pub ready: i32,
-    /// Pods made from the newest template.
-    pub updated: i32,
-    /// Pods that have been ready for a while.
-    pub available: i32,
+pub struct Services {
+    /// Pods of `user_info`.
+    pub server: Option<Observed>,
+    /// Pods of `user_client`.
+    pub client: Option<Observed>,
 }
 
-impl Workload {
-    /// The numbers of a Deployment.
-    pub fn of(deployment: &Deployment) -> Self {
-        let status = deployment.status.clone().unwrap_or_default();
-        Self {
-            current: status.observed_generation >= deployment.metadata.generation,
-            desired: deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1),
-            replicas: status.replicas.unwrap_or_default(),
-            ready: status.ready_replicas.unwrap_or_default(),
-            updated: status.updated_replicas.unwrap_or_default(),
-            available: status.available_replicas.unwrap_or_default(),
-        }
-    }
-
-    /// Whether all pods there are to be are ready, from the newest template, and alone.
-    pub fn settled(&self) -> bool {
-        self.current && [self.replicas, self.ready, self.updated, self.available].iter().all(|count| *count == self.desired)
-    }
-
-    /// Whether as many pods are ready as there are to be.
-    pub fn up(&self) -> bool {
-        self.ready >= self.desired
-    }
+/// Looks at both components.
+pub async fn services(owner: &Owner, context: &Context) -> Result<Services, Error> {
+    Ok(Services { server: observe(owner, Component::Server, context).await?, client: observe(owner, Component::Client, context).await? })
 }
 
 /// How one component's pods are.
@@ -64,7 +37,7 @@ pub struct Observed {
 }
 
 /// Looks at a component; none if it has no Deployment. Pods are looked at only while some are missing.
-pub async fn observe(owner: &Owner, component: Component, context: &Context) -> Result<Option<Observed>, Error> {
+async fn observe(owner: &Owner, component: Component, context: &Context) -> Result<Option<Observed>, Error> {
     let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &owner.namespace);
     let Some(deployment) = deployments.get_opt(&owner.object(component)).await? else { return Ok(None) };
     let workload = Workload::of(&deployment);
@@ -74,4 +47,11 @@ pub async fn observe(owner: &Owner, component: Component, context: &Context) -> 
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
     let pods = pods.list(&ListParams::default().labels(&owner.selector_text(component))).await?.items;
     Ok(Some(Observed { trouble: Trouble::of_pods(&pods).or_else(|| Trouble::of_deployment(&deployment)), workload }))
+}
+
+/// Whether the pod takes calls and is not about to stop.
+pub fn ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let ready = conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    ready && pod.metadata.deletion_timestamp.is_none()
 }

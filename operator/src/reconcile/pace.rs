@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use user_info_backoff::Backoff;
 
-use crate::error::Class;
+use crate::reason::Class;
 
 /// Failures in a row from which on even one that time mends is told of in the status.
 pub const PATIENCE: u32 = 3;
@@ -13,18 +14,13 @@ const AT_REST: Duration = Duration::from_secs(3600);
 
 /// How long to wait after `failures` failures in a row, at least one.
 pub fn after_failure(class: Class, failures: u32) -> Duration {
-    let (first, longest) = match class {
-        Class::Transient | Class::Conflict => (Duration::from_millis(500), Duration::from_secs(60)),
-        // Nothing tells of the cure, such as a Secret that is made: it must not be noticed late.
-        Class::Configuration => (Duration::from_secs(1), Duration::from_secs(15)),
-        Class::Permanent => (Duration::from_secs(5), Duration::from_secs(300)),
-    };
-    doubled(first, failures.saturating_sub(1), longest)
+    let (first, longest) = class.pauses();
+    Backoff::new(first, longest).after(failures)
 }
 
 /// How long to wait after a release failed `failures` times in a row, at least once, until it is tried again.
 pub fn after_failed_release(failures: u32) -> Duration {
-    doubled(Duration::from_secs(1), failures.saturating_sub(1), Duration::from_secs(300))
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(300)).after(failures)
 }
 
 /// How long to wait after `looks` looks in a row at which pods were missing. What becomes of pods that never get ready does not show in
@@ -32,7 +28,7 @@ pub fn after_failed_release(failures: u32) -> Duration {
 pub fn next_look(looks: u32) -> Duration {
     match looks {
         0 => AT_REST,
-        1..=30 => doubled(Duration::from_secs(1), looks - 1, Duration::from_secs(20)),
+        1..=30 => Backoff::new(Duration::from_secs(1), Duration::from_secs(20)).after(looks),
         _ => Duration::from_secs(300),
     }
 }
@@ -45,10 +41,6 @@ pub fn until(then: Timestamp, now: Timestamp) -> Option<Duration> {
 /// The shorter of two, if any.
 pub fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
     a.into_iter().chain(b).min()
-}
-
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    first.saturating_mul(1 << times.min(16)).min(longest)
 }
 
 #[cfg(test)]

@@ -3,36 +3,33 @@
 //! Helm is begun here and not waited for: when it has ended, the resource is reconciled again.
 
 pub mod account;
+mod addon_status;
 mod hold;
 mod legacy;
-pub mod managed;
 mod outside;
 mod readiness;
 mod releases;
 pub mod remove;
-mod report;
 mod step;
 mod wanted;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use user_info_api::crd::{AddonStatus, DriftDetection, UserInfoDeployment};
 
-pub use self::hold::hold;
+pub use self::hold::{hold, used};
 pub(crate) use self::releases::{RELEASED, histories, payload};
 use self::step::Step;
 pub use self::wanted::{Wanted, wanted};
 use super::pace;
+use crate::addons::Addon;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::command::Verb;
 use crate::helm::complaint::Complaint;
-use crate::helm::revision::Revision;
-use crate::helm::runner::Progress;
-use crate::memory::Record;
+use crate::helm::runner::TaskState;
+use crate::memory::{AddonRecord, Record};
 use crate::names::Owner;
 
 /// Failures in a row from which on only a change of the resource is expected to help.
@@ -40,58 +37,9 @@ pub const STALLED: i32 = 5;
 /// How often what `valuesFrom` names is looked at: nothing tells that it has changed.
 const LOOK_AT_VALUES: Duration = Duration::from_secs(60);
 
-/// What is remembered of an addon between reconciles.
-#[derive(Debug, Default)]
-pub struct Memory {
-    /// What the failures speak of: generation of the resource, and digest.
-    subject: (i64, String),
-    /// Failures in a row.
-    failures: u32,
-    complaint: Option<Complaint>,
-    /// When to try again.
-    again: Option<Instant>,
-    /// Version of the newest revision's Secret, and since when it has been that.
-    newest: Option<(String, Instant)>,
-    repaired: Option<Instant>,
-    /// Secret of a revision, with name and version of the chart that it was made from.
-    chart: Option<(String, (String, String))>,
-    /// Whether that revision made a Role or its binding.
-    grants: bool,
-    /// Whether what version 0.1.0 had the chart make was removed.
-    cleared: bool,
-    /// What that revision has outside of the namespace.
-    outside: Vec<String>,
-}
-
-impl Memory {
-    fn succeeded(&mut self) {
-        (self.failures, self.complaint, self.again) = (0, None, None);
-    }
-
-    /// How long the newest revision has been as it is, as far as that was seen.
-    fn unchanged(&mut self, history: &[Revision]) -> Duration {
-        let Some(newest) = history.last() else { return Duration::ZERO };
-        match &self.newest {
-            Some((version, since)) if *version == newest.version => since.elapsed(),
-            _ => {
-                self.newest = Some((newest.version.clone(), Instant::now()));
-                Duration::ZERO
-            }
-        }
-    }
-
-    /// Begins to count anew where the subject is another one.
-    pub(super) fn speak_of(&mut self, subject: (i64, String)) {
-        if self.subject != subject {
-            self.subject = subject;
-            self.succeeded();
-        }
-    }
-}
-
 /// How far an addon is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Progressed {
+pub struct AddonProgress {
     /// Which.
     pub addon: Addon,
     /// What the status says of it.
@@ -106,7 +54,7 @@ pub struct Progressed {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Provision {
     /// Those that are not disabled.
-    pub addons: Vec<Progressed>,
+    pub addons: Vec<AddonProgress>,
     /// Those that have a release which is no longer wanted, in the order in which it is to go.
     pub surplus: Vec<Addon>,
     /// When to look again.
@@ -126,32 +74,32 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
     // What has ended is taken note of before the releases are looked at: they are not to be older than the news.
     let mut running = BTreeMap::new();
     for addon in Addon::ALL {
-        let memory = record.addons.entry(addon).or_default();
-        memory.speak_of((resource.metadata.generation.unwrap_or_default(), wanted.digest(addon).to_owned()));
-        running.extend(ended(resource, &owner, addon, memory, context).await.map(|verb| (addon, verb)));
+        let known = record.addons.entry(addon).or_default();
+        known.speak_of((resource.metadata.generation.unwrap_or_default(), wanted.digest(addon).to_owned()));
+        running.extend(ended(resource, &owner, addon, known, context).await.map(|verb| (addon, verb)));
     }
     let histories = histories(&context.client, &owner).await?;
     let readiness = readiness::of(&owner, context).await?;
     let mut provision = Provision::default();
     for addon in Addon::ALL {
         let history = histories.get(&addon).map_or(&[][..], Vec::as_slice);
-        let memory = record.addons.entry(addon).or_default();
+        let known = record.addons.entry(addon).or_default();
         if !addon.managed(&resource.spec) {
             let own = history.last().is_some_and(|newest| newest.owner.as_deref() == Some(owner.name.as_str()));
             provision.surplus.extend(own.then_some(addon));
             let removing = running.contains_key(&addon) || own;
-            provision.addons.extend(report::unmanaged(resource, addon, removing.then_some(&*memory)));
+            provision.addons.extend(addon_status::unmanaged(resource, addon, removing.then_some(&*known)));
             continue;
         }
         let mut step =
-            Step { resource, owner: &owner, addon, history, wanted, running: running.get(&addon).copied(), memory, context, again: None };
+            Step { resource, owner: &owner, addon, history, wanted, running: running.get(&addon).copied(), known, context, again: None };
         let drifted = step.drifted().await?;
         step.converge(&drifted).await?;
         step.write_baseline().await?;
         step.read_chart().await?;
         step.clear_legacy().await?;
         let ready = readiness.get(&addon).cloned().unwrap_or_else(readiness::nothing);
-        let mut progressed = report::managed(&step, &ready);
+        let mut progressed = addon_status::managed(&step, &ready);
         if resource.spec.drift_detection == DriftDetection::Warn {
             progressed.drifted = drifted;
         }
@@ -166,11 +114,11 @@ pub async fn provision(resource: &UserInfoDeployment, wanted: &Wanted, record: &
 }
 
 /// Takes note of what Helm has ended for an addon. Returns what it is still doing.
-async fn ended(resource: &UserInfoDeployment, owner: &Owner, addon: Addon, memory: &mut Memory, context: &Context) -> Option<Verb> {
-    match context.runner.progress(&(owner.namespace.clone(), addon.release(&owner.name)))? {
-        Progress::Running(verb) => return Some(verb),
-        Progress::Ended(_, None) => memory.succeeded(),
-        Progress::Ended(_, Some(complaint)) => step::failed(resource, addon, memory, complaint, context).await,
+async fn ended(resource: &UserInfoDeployment, owner: &Owner, addon: Addon, known: &mut AddonRecord, context: &Context) -> Option<Verb> {
+    match context.runner.state(&(owner.namespace.clone(), addon.release(&owner.name)))? {
+        TaskState::Running(verb) => return Some(verb),
+        TaskState::Ended(_, None) => known.succeeded(),
+        TaskState::Ended(_, Some(complaint)) => step::failed(resource, addon, known, complaint, context).await,
     }
     None
 }
@@ -188,12 +136,12 @@ pub(super) mod tests {
     }
 
     /// An addon in a phase.
-    pub(in crate::reconcile) fn progressed(addon: Addon, phase: AddonPhase, complaint: Option<Complaint>) -> Progressed {
+    pub(in crate::reconcile) fn progressed(addon: Addon, phase: AddonPhase, complaint: Option<Complaint>) -> AddonProgress {
         let status = AddonStatus {
             phase,
             message: complaint.as_ref().map(|complaint| complaint.message.clone()),
-            ..report::of(addon, AddonMode::Managed)
+            ..addon_status::of(addon, AddonMode::Managed)
         };
-        Progressed { addon, status, complaint, drifted: Vec::new() }
+        AddonProgress { addon, status, complaint, drifted: Vec::new() }
     }
 }

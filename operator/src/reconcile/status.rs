@@ -6,11 +6,11 @@ use k8s_openapi::jiff::Timestamp;
 use user_info_api::crd::{AddonMode, AddonPhase, Applied, Endpoints, Faults, UserInfoDeployment, UserInfoDeploymentStatus};
 
 use super::build::{Plan, pod};
-use super::confirm::Confirmation;
 use super::observe::Observed;
-use super::provision::{Progressed, Provision};
-use crate::error::{Class, Error};
-use crate::helm::addon::Addon;
+use super::provision::{AddonProgress, Provision};
+use crate::addons::Addon;
+use crate::error::Error;
+use crate::memory::Confirmation;
 use crate::names::{Component, Owner};
 
 pub(super) use self::conditions::condition;
@@ -47,7 +47,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether nothing is left to wait for.
     pub fn settled(&self) -> bool {
-        let waits = |one: &Progressed| matches!(one.status.phase, AddonPhase::Pending | AddonPhase::Progressing | AddonPhase::Removing);
+        let waits = |one: &AddonProgress| matches!(one.status.phase, AddonPhase::Pending | AddonPhase::Progressing | AddonPhase::Removing);
         let addons = self.provision.is_some_and(|provision| !provision.addons.iter().any(waits));
         addons && self.held.is_none() && self.services_settled()
     }
@@ -92,8 +92,8 @@ fn applied(view: &View<'_>, before: Option<Applied>) -> Option<Applied> {
     let spec = &plan.resource.spec;
     let live = |field: &str| Some(plan.server.live[field].clone()).filter(|value| !value.is_null());
     Some(Applied {
-        config_hash: plan.server.revision.hash.clone(),
-        generation: plan.server.revision.generation,
+        config_hash: plan.server.version.hash.clone(),
+        generation: plan.server.version.generation,
         instances: i32::try_from(confirmed.confirmed).unwrap_or(i32::MAX),
         image: pod::image(&plan.resource, Component::Server).reference(spec.image_registry.as_deref()),
         rate_limiter: spec.rate_limiter.clone(),
@@ -116,11 +116,6 @@ fn endpoints(plan: &Plan, owner: &Owner, provision: Option<&Provision>) -> Endpo
         grafana: of(Addon::Grafana),
         consul: of(Addon::Consul).map(with_scheme),
     }
-}
-
-/// Whether `failure` calls for someone to do something.
-pub(super) fn lasting(failure: &Error) -> bool {
-    matches!(failure.class(), Class::Configuration | Class::Permanent)
 }
 
 #[cfg(test)]

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch};
 use kube::core::error_boundary::InvalidObject;
 use serde_json::{Value, json};
 use user_info_api::crd::{DeletionPolicy, UserInfoDeployment, UserInfoDeploymentStatus};
 
 use super::status::condition;
+use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
-use crate::names::{OPERATOR, Owner};
+use crate::names::Owner;
 use crate::resource::{self, Watched};
+use crate::writes;
 
 /// What becomes of what was made from the resource. Of an unreadable one, the field is read alone; where even that fails, nothing is removed.
 pub async fn policy(watched: &Watched, context: &Context) -> Result<DeletionPolicy, Error> {
@@ -46,14 +48,17 @@ pub async fn report(object: &InvalidObject, context: &Context) -> Result<Duratio
     let Some(live) = api.get_opt(&owner.name).await? else { return Err(error) };
     let before: UserInfoDeploymentStatus = serde_json::from_value(live.data["status"].clone()).unwrap_or_default();
     let message = error.to_string();
-    if before.conditions.iter().any(|ready| ready.type_ == "Ready" && ready.message == message) {
+    if before.conditions.iter().any(|ready| ready.type_ == ConditionType::Ready.name() && ready.message == message) {
         return Err(error);
     }
     let make = |kind, holds| condition(&before, kind, holds, error.reason(), message.clone(), object.metadata.generation, Timestamp::now());
-    let patch = json!({"status": {"conditions": [make("Ready", false), make("Degraded", true), make("Stalled", true)]}});
+    let patch = json!({"status": {"conditions": [
+        make(ConditionType::Ready, false),
+        make(ConditionType::Degraded, true),
+        make(ConditionType::Stalled, true),
+    ]}});
     // No server-side apply: it would have to understand the whole object.
-    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    api.patch_status(&owner.name, &by, &Patch::Merge(&patch)).await?;
+    api.patch_status(&owner.name, &writes::merge(), &Patch::Merge(&patch)).await?;
     context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
     Err(error)
 }

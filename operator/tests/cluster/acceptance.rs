@@ -9,8 +9,9 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use user_info_operator::discovery;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::{eventually, stays, within};
 
-use crate::harness::{Place, eventually, stays, within};
+use crate::harness::Place;
 
 /// How soon what someone else changed is changed back.
 const RESTORED: Duration = Duration::from_secs(5);

@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use user_info_operator::kind::Kind;
 use user_info_operator::names::CHARTS;
 use user_info_operator::roles::Roles;
+use user_info_testing::wait::{eventually, within};
 
 use crate::charts::{foreign, repository};
-use crate::harness::{LIMIT, Place, ROLES, charts, eventually, helm, rendered, within};
+use crate::harness::{LIMIT, Place, ROLES, charts, helm, rendered};
 use crate::releases::{INSTALLED, calls, deployed, newest, redis, revisions, up};
 
 async fn gone(place: &Place, name: &str) {

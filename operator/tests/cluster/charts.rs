@@ -8,8 +8,9 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use user_info_operator::helm::Helm;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::within;
 
-use crate::harness::{Operator, Place, helm, kubeconfig, within};
+use crate::harness::{Operator, Place, helm, kubeconfig};
 use crate::releases::{INSTALLED, deployed, newest, redis};
 
 /// A chart repository with one chart that asks for a name and a password. Returns its URL.

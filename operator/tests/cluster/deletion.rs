@@ -12,10 +12,11 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::{eventually, stays, within};
 
 use crate::charts::{foreign, repository};
 use crate::failures::tamper;
-use crate::harness::{LIMIT, Place, charts, eventually, helm, stays, within};
+use crate::harness::{LIMIT, Place, charts, helm};
 use crate::releases::{INSTALLED, calls, deployed, newest, revisions, status};
 use crate::volumes::undeleted;
 

@@ -4,10 +4,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, eventually, kubeconfig};
+use crate::harness::{Place, kubeconfig};
 use crate::ownership::make;
 use crate::releases::{deployed, up};
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::eventually;
 
 /// What `check --diff` says of a resource named `demo` with this spec, without the file's name.
 fn diff(place: &Place, spec: &Value) -> Vec<String> {

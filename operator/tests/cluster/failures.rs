@@ -12,8 +12,9 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, PostParams
 use serde_json::{Value, json};
 use user_info_api::crd::UserInfoDeployment;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::eventually;
 
-use crate::harness::{Place, eventually};
+use crate::harness::Place;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
@@ -50,7 +51,7 @@ async fn a_missing_secret_is_told_everywhere_leaves_what_runs_and_clears_itself(
         all.items.into_iter().find(|event| event.reason.as_deref() == Some("SecretMissing"))
     })
     .await;
-    let metrics = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
+    let metrics = operator.metrics();
     assert!(metrics.contains(r#"reconcile_errors_total{class="configuration",reason="SecretMissing"}"#), "{metrics}");
 
     let secrets: Api<Secret> = Api::namespaced(place.client.clone(), &place.namespace);

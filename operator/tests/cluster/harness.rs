@@ -1,7 +1,6 @@
 //! A namespace of its own for each test, and an operator in this process that looks after it.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,12 @@ use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Config, ResourceExt};
+use prometheus::{Registry, TextEncoder};
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 use user_info_api::crd::{UserInfoDeployment, definition};
+use user_info_operator::access::Access;
 use user_info_operator::cluster::ClusterArgs;
 use user_info_operator::controller::{self, Settings};
 use user_info_operator::discovery;
@@ -25,8 +26,8 @@ use user_info_operator::helm::kubeconfig::Way;
 use user_info_operator::kind::Kind;
 use user_info_operator::metrics::Metrics;
 use user_info_operator::names::{INSTANCE, MANAGED_BY, OPERATOR};
-use user_info_operator::reconcile::confirm::Access;
 use user_info_operator::roles::Roles;
+use user_info_testing::wait::eventually;
 
 /// Names the kubeconfig of the cluster to test against.
 const KUBECONFIG: &str = "USER_INFO_TEST_KUBECONFIG";
@@ -45,7 +46,7 @@ pub(crate) struct Place {
 pub(crate) struct Operator {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    pub(crate) metrics: Arc<Metrics>,
+    registry: Registry,
 }
 
 /// The kubeconfig of the cluster.
@@ -99,7 +100,8 @@ impl Place {
     /// The same, with roles of its own.
     pub(crate) fn operator_as(&self, client: Client, roles: Roles, helm: Helm) -> Operator {
         let (stop, stopped) = oneshot::channel();
-        let metrics = Arc::new(Metrics::new().expect("metrics"));
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).expect("metrics"));
         let settings = Settings {
             namespaces: vec![self.namespace.clone()],
             concurrency: 4,
@@ -109,8 +111,8 @@ impl Place {
             roles,
             helm,
         };
-        let task = tokio::spawn(controller::run(client, Arc::clone(&metrics), settings, async { drop(stopped.await) }));
-        Operator { stop, task, metrics }
+        let task = tokio::spawn(controller::run(client, metrics, settings, async { drop(stopped.await) }));
+        Operator { stop, task, registry }
     }
 
     pub(crate) fn operator(&self) -> Operator {
@@ -183,10 +185,14 @@ impl Place {
 }
 
 impl Operator {
+    /// All metrics, as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("text")
+    }
+
     /// The value of a metric, named as it stands in the text; none if it is not there.
     pub(crate) fn metric(&self, name: &str) -> Option<u64> {
-        let text = String::from_utf8(self.metrics.text().expect("text")).expect("UTF-8");
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        self.metrics().lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Ends it as SIGTERM does.
@@ -223,31 +229,4 @@ pub(crate) fn rendered(template: &str, options: &[&str]) -> Vec<Value> {
     let text = String::from_utf8(made.stdout).expect("UTF-8");
     let objects = text.split("\n---\n").map(|part| serde_yaml::from_str::<Value>(part.trim_start_matches("---\n")).expect("YAML"));
     objects.filter(Value::is_object).collect()
-}
-
-/// Waits until `look` finds something.
-pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    within(LIMIT, what, look).await
-}
-
-/// Waits until `look` finds something, up to `limit`.
-pub(crate) async fn within<T>(limit: Duration, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(limit, found).await.unwrap_or_else(|_| panic!("no {what} within {limit:?}"))
-}
-
-/// Fails if `look` answers anything else than `expected` for a while.
-pub(crate) async fn stays<T: PartialEq + Debug>(expected: &T, span: Duration, look: impl AsyncFn() -> T) {
-    let end = tokio::time::Instant::now() + span;
-    while tokio::time::Instant::now() < end {
-        assert_eq!(&look().await, expected);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

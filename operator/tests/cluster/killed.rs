@@ -1,15 +1,16 @@
 //! The operator is killed with its Helm at any moment of an install, an upgrade and a removal; another one finishes.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use kube::api::DeleteParams;
+use rustix::process::Signal;
 use serde_json::json;
 use user_info_operator::kind::Kind;
+use user_info_testing::process::{Process, runs};
+use user_info_testing::wait::within;
 
-use crate::harness::{Place, within};
-use crate::process::{Process, operator};
+use crate::harness::Place;
+use crate::process::operator;
 use crate::releases::{newest, redis, revisions};
 
 /// The grace for a pending release, and what comes before and after it.
@@ -17,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Starts the operator as a process of its own.
 fn start(place: &Place) -> Process {
-    Process::start(&mut operator(place, "127.0.0.1:0"))
+    Process::spawn(&mut operator(place, "127.0.0.1:0"))
 }
 
 /// The Helm that the operator runs, if any.
@@ -33,11 +34,11 @@ async fn killed(place: &Place, moment: Moment, state: &str) {
     let child = within(LIMIT, "a call of Helm", async || helm(&operator)).await;
     match moment {
         Moment::After(delay) => tokio::time::sleep(delay).await,
-        Moment::InTheMiddle => while !ended(child) && newest(place, "demo-redis").await.is_none_or(|newest| newest.1 != state) {},
+        Moment::InTheMiddle => while runs(child) && newest(place, "demo-redis").await.is_none_or(|newest| newest.1 != state) {},
     }
     operator.kill();
     // Nobody has told Helm, and yet it ends.
-    within(Duration::from_secs(5), "the end of its Helm", async || ended(child).then_some(())).await;
+    within(Duration::from_secs(5), "the end of its Helm", async || !runs(child)).await;
 }
 
 /// When to kill.
@@ -47,12 +48,6 @@ enum Moment {
     After(Duration),
     /// While the release says that Helm is at work.
     InTheMiddle,
-}
-
-/// Whether a process is gone, or waits for its parent to take note of that.
-fn ended(process: u32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat"));
-    stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,11 +99,10 @@ async fn told_to_stop_it_has_helm_end_first() {
     place.apply(redis(&json!({}))).await.expect("taken");
     let mut process = start(&place);
     let child = within(LIMIT, "a call of Helm", async || helm(&process)).await;
-    let told = Command::new("kill").arg(process.id().to_string()).status().expect("kill");
-    assert!(told.success());
-    let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("ended");
+    process.signal(Signal::TERM);
+    let status = process.ended().await;
     assert!(status.success(), "{status}");
-    assert!(ended(child));
+    assert!(!runs(child));
     let state = newest(&place, "demo-redis").await.map(|newest| newest.1);
     assert!(!state.as_ref().is_some_and(|state| state.starts_with("pending")), "{state:?}");
     let operator = place.operator();

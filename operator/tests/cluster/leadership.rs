@@ -6,8 +6,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use user_info_operator::leader::{Leadership, Lease};
+use user_info_testing::wait::stays;
 
-use crate::harness::{LIMIT, Place, stays};
+use crate::harness::{LIMIT, Place};
 
 /// A lease that is given back is taken up sooner than it would have run out.
 const HAND_OVER: Duration = Duration::from_secs(5);

@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde_json::json;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::{eventually, within};
 
-use crate::harness::{Place, ROLES, charts, eventually, helm, kubeconfig, within};
+use crate::harness::{Place, ROLES, charts, helm, kubeconfig};
 use crate::releases::{INSTALLED, calls, deployed, newest};
 
 /// What the chart of version 0.1.0 had beside today's.

@@ -8,6 +8,7 @@ mod deletion;
 mod diff;
 mod failures;
 mod harness;
+mod intercept;
 mod killed;
 mod leadership;
 mod legacy;

@@ -10,9 +10,12 @@ use kube::api::{ListParams, PostParams};
 use serde_json::json;
 use tokio::time::Instant;
 use user_info_api::crd::UserInfoDeployment;
+use user_info_testing::port::free_address;
+use user_info_testing::process::{Process, processor, size};
+use user_info_testing::wait::{stays, within};
 
-use crate::harness::{Place, stays, within};
-use crate::process::{Process, operator};
+use crate::harness::Place;
+use crate::process::operator;
 
 /// Resources; `USER_INFO_TEST_RESOURCES` says otherwise.
 const COUNT: usize = 1000;
@@ -55,9 +58,14 @@ async fn writes(address: &str) -> BTreeMap<String, u64> {
 
 /// Starts the operator, and waits until it shows its metrics at `address`.
 async fn start(place: &Place, address: &str) -> Process {
-    let program = Process::start(&mut operator(place, address));
+    let program = Process::spawn(&mut operator(place, address));
     within(Duration::from_secs(10), "metrics", async || std::net::TcpStream::connect(address).ok().map(drop)).await;
     program
+}
+
+/// A size in the process' status, in KiB.
+fn kib(program: &Process, field: &str) -> u64 {
+    size(program.id(), field) / 1024
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +73,7 @@ async fn start(place: &Place, address: &str) -> Process {
 async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone() {
     let count = resources();
     let place = Place::new().await;
-    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").to_string();
+    let address = free_address().to_string();
     let program = start(&place, &address).await;
     let begun = Instant::now();
     let resources = place.resources();
@@ -108,7 +116,7 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
         (writes(&address).await == before).then_some(before)
     })
     .await;
-    let (settled, cpu) = (begun.elapsed(), program.cpu());
+    let (settled, cpu) = (begun.elapsed(), processor(program.id()));
     stays(&rest, quiet, async || {
         tokio::time::sleep(Duration::from_secs(1)).await;
         writes(&address).await
@@ -119,12 +127,12 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
          resident {} KiB ({} KiB of it its own), at most {} KiB",
         rest.values().sum::<u64>(),
         cpu as f64 / 100.0,
-        (program.cpu() - cpu) as f64 / 100.0,
-        program.memory("VmRSS"),
-        program.memory("RssAnon"),
-        program.memory("VmHWM"),
+        (processor(program.id()) - cpu) as f64 / 100.0,
+        kib(&program, "VmRSS"),
+        kib(&program, "RssAnon"),
+        kib(&program, "VmHWM"),
     );
-    assert!(program.memory("VmHWM") < RESIDENT, "{} KiB", program.memory("VmHWM"));
+    assert!(kib(&program, "VmHWM") < RESIDENT, "{} KiB", kib(&program, "VmHWM"));
 
     // Another one reads all of it at once. It applies everything once more, which changes nothing.
     let versions = async || {
@@ -141,8 +149,8 @@ async fn a_thousand_resources_are_applied_in_three_minutes_and_then_left_alone()
         (reconciles >= count as u64).then_some(())
     })
     .await;
-    let (looked, cpu) = (begun.elapsed(), program.cpu() as f64 / 100.0);
-    println!("another one: looked at all after {looked:.0?}, CPU {cpu:.1} s, at most {} KiB", program.memory("VmHWM"));
+    let (looked, cpu) = (begun.elapsed(), processor(program.id()) as f64 / 100.0);
+    println!("another one: looked at all after {looked:.0?}, CPU {cpu:.1} s, at most {} KiB", kib(&program, "VmHWM"));
     assert!(versions().await == before, "changed: {:?}", writes(&address).await);
-    assert!(program.memory("VmHWM") < RESIDENT, "{} KiB", program.memory("VmHWM"));
+    assert!(kib(&program, "VmHWM") < RESIDENT, "{} KiB", kib(&program, "VmHWM"));
 }

@@ -1,23 +1,21 @@
 //! Objects of others that stand where the operator's are to be.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use futures_util::FutureExt;
+use http::Method;
+use kube::ResourceExt;
 use kube::api::{DeleteParams, DynamicObject, ObjectMeta, PostParams};
-use kube::client::{Body, ClientBuilder};
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tower::{BoxError, Layer, Service};
 use user_info_operator::kind::Kind;
 use user_info_operator::names::OPERATOR;
+use user_info_testing::wait::{eventually, stays, within};
 
-use crate::harness::{Place, charts, config, eventually, helm, kubeconfig, stays, within};
+use crate::harness::{Place, charts, helm, kubeconfig};
+use crate::intercept::{self, Fate};
 use crate::releases::{INSTALLED, newest, redis};
 use crate::volumes::undeleted;
 
@@ -183,72 +181,38 @@ async fn what_is_no_longer_applied_goes() {
     operator.stop().await;
 }
 
-/// Replaces an object by one of someone else's just before it is applied.
-#[derive(Clone)]
-struct Replace {
-    objects: Api<DynamicObject>,
-    armed: Arc<AtomicBool>,
-}
-
-#[derive(Clone)]
-struct Replacing<S> {
-    inner: S,
-    replace: Replace,
-}
-
-impl<S> Layer<S> for Replace {
-    type Service = Replacing<S>;
-
-    fn layer(&self, inner: S) -> Replacing<S> {
-        Replacing { inner, replace: self.clone() }
-    }
-}
-
-impl<S, B> Service<Request<Body>> for Replacing<S>
-where
-    S: Service<Request<Body>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<B>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let hit = request.method() == Method::PATCH && request.uri().path().ends_with("/configmaps/demo-user-info");
-        let replace = self.replace.clone();
-        // It is sent when somebody waits for the answer.
-        let sent = self.inner.call(request);
-        Box::pin(async move {
-            if hit && replace.armed.swap(false, Ordering::SeqCst) {
-                replace.objects.delete("demo-user-info", &DeleteParams::background()).await?;
-                let meta = ObjectMeta { name: Some("demo-user-info".to_owned()), ..ObjectMeta::default() };
-                let theirs = DynamicObject { types: None, metadata: meta, data: json!({"data": {"theirs": "1"}}) };
-                replace.objects.create(&PostParams::default(), &theirs).await?;
-            }
-            sent.await.map_err(Into::into)
-        })
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-cluster"]
 async fn an_object_that_takes_the_place_of_ours_is_not_written_to() {
     let place = Place::new().await;
-    let replace = Replace { objects: place.api(Kind::ConfigMap), armed: Arc::default() };
-    let client = ClientBuilder::try_from(config().await).expect("a client").with_layer(&replace).build();
+    let (objects, armed) = (place.api(Kind::ConfigMap), Arc::new(AtomicBool::new(false)));
+    // The object is replaced by one of someone else's just before it is applied.
+    let trigger = Arc::clone(&armed);
+    let client = intercept::client(move |request| {
+        let (objects, armed) = (objects.clone(), Arc::clone(&trigger));
+        if request.method() != Method::PATCH || !request.uri().path().ends_with("/configmaps/demo-user-info") {
+            return Fate::Sent;
+        }
+        let replace = async move {
+            if armed.swap(false, Ordering::SeqCst) {
+                objects.delete("demo-user-info", &DeleteParams::background()).await?;
+                let meta = ObjectMeta { name: Some("demo-user-info".to_owned()), ..ObjectMeta::default() };
+                let theirs = DynamicObject { types: None, metadata: meta, data: json!({"data": {"theirs": "1"}}) };
+                objects.create(&PostParams::default(), &theirs).await?;
+            }
+            Ok(())
+        };
+        Fate::SentAfter(replace.boxed())
+    })
+    .await;
     let operator = place.operator_with(client);
     place.apply(json!({})).await.expect("taken");
     place.settled().await;
-    replace.armed.store(true, Ordering::SeqCst);
+    armed.store(true, Ordering::SeqCst);
     place.apply(json!({"rateLimiter": {"requestsPerSecond": 77}})).await.expect("taken");
     place.reason("Ready", "ObjectForeign").await;
     let theirs = place.get(Kind::ConfigMap, "demo-user-info").await.expect("there");
-    assert!(!replace.armed.load(Ordering::SeqCst) && theirs["data"] == json!({"theirs": "1"}), "{theirs}");
+    assert!(!armed.load(Ordering::SeqCst) && theirs["data"] == json!({"theirs": "1"}), "{theirs}");
     assert!(theirs["metadata"]["ownerReferences"].is_null() && theirs["metadata"]["labels"].is_null(), "{theirs}");
     operator.stop().await;
 }

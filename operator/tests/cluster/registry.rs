@@ -1,8 +1,7 @@
 //! Charts from a real registry of OCI artifacts, which asks who one is and speaks TLS.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -10,9 +9,12 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use tempfile::TempDir;
+use user_info_testing::port::free_port;
+use user_info_testing::process::Process;
+use user_info_testing::wait::within;
 
-use crate::harness::{Place, charts, helm, within};
-use crate::process::{Process, operator};
+use crate::harness::{Place, charts, helm};
+use crate::process::operator;
 use crate::releases::{INSTALLED, deployed, newest};
 
 /// How long the registry may take to listen.
@@ -48,7 +50,7 @@ impl Registry {
         openssl.args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"]).arg(path("key")).arg("-out").arg(path("certificate"));
         run(&mut openssl);
         std::fs::write(path("users"), USERS).expect("written");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = free_port();
         let config = json!({
             "version": 0.1,
             "log": {"level": "error"},
@@ -58,7 +60,7 @@ impl Registry {
         });
         std::fs::write(path("config.yaml"), config.to_string()).expect("written");
         let mut program = Command::new("registry");
-        program.arg("serve").arg(path("config.yaml")).stderr(Stdio::null());
+        program.arg("serve").arg(path("config.yaml"));
         // `hack/cluster/tool registry` builds it.
         let registry = Self { _process: Process::start(&mut program), folder, port };
         within(START, "the registry", async || std::net::TcpStream::connect(("127.0.0.1", port)).ok()).await;
@@ -102,7 +104,7 @@ async fn a_chart_comes_from_a_registry_that_asks_who_one_is() {
     let who = json!({"metadata": {"name": "who"}, "stringData": {"username": "me", "password": "wrong"}});
     secrets.create(&PostParams::default(), &serde_json::from_value(who).expect("a Secret")).await.expect("made");
     let _operator =
-        Process::start(operator(&place, "127.0.0.1:0").arg("--foreign-charts=true").env("SSL_CERT_FILE", registry.certificate()));
+        Process::spawn(operator(&place, "127.0.0.1:0").arg("--foreign-charts=true").env("SSL_CERT_FILE", registry.certificate()));
     let from = |chart: &str, version: &str, secret: Option<&str>| {
         let mut chart = json!({"source": "OCI", "url": format!("{}/{chart}", registry.url()), "version": version});
         if let Some(name) = secret {

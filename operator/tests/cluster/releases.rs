@@ -10,8 +10,9 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use user_info_api::crd::{AddonPhase, AddonStatus};
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::{eventually, stays, within};
 
-use crate::harness::{Operator, Place, eventually, stays, within};
+use crate::harness::{Operator, Place};
 
 /// How long a release may take to stand.
 pub(crate) const INSTALLED: Duration = Duration::from_secs(30);
@@ -72,8 +73,7 @@ pub(crate) async fn up(place: &Place, release: &str) {
 }
 
 pub(crate) fn calls(operator: &Operator) -> String {
-    let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
-    text.lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    operator.metrics().lines().filter(|line| line.contains("helm_calls_total{")).map(str::to_owned).collect::<Vec<_>>().join("\n")
 }
 
 async fn quiet(place: &Place, operator: &Operator, span: Duration) {

@@ -3,8 +3,9 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::eventually;
 
-use crate::harness::{Place, eventually};
+use crate::harness::Place;
 
 async fn replicas(place: &Place) -> Value {
     place.get(Kind::Deployment, "demo-user-info").await.map_or(Value::Null, |object| object["spec"]["replicas"].clone())

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use user_info_testing::wait::{eventually, stays};
 
 use crate::acceptance::essence;
-use crate::harness::{LIMIT, Operator, Place, eventually, stays};
+use crate::harness::{LIMIT, Operator, Place};
 
 /// Sequences, and changes in each.
 const SEQUENCES: u64 = 6;
@@ -56,7 +57,7 @@ async fn end(place: &Place) -> BTreeMap<String, Value> {
 }
 
 fn writes(operator: &Operator) -> u64 {
-    let text = String::from_utf8(operator.metrics.text().expect("text")).expect("UTF-8");
+    let text = operator.metrics();
     let lines = text.lines().filter(|line| line.contains("writes_total{"));
     lines.map(|line| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count")).sum()
 }

@@ -5,8 +5,9 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use user_info_operator::kind::Kind;
+use user_info_testing::wait::within;
 
-use crate::harness::{Place, within};
+use crate::harness::Place;
 use crate::releases::{INSTALLED, deployed, revisions};
 
 async fn claims(place: &Place) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use user_info_api::config::{LogLevel, UserClientConfig};
-use user_info_services::client::{self, ClientError, Options};
+use user_info_services::client::{self, Args, StartError};
 use user_info_services::config::EXIT_CONFIG;
 use user_info_services::{signals, telemetry};
 
@@ -12,14 +12,14 @@ use user_info_services::{signals, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
-        Ok(options) => options,
+    let args = match Args::try_parse() {
+        Ok(args) => args,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() { EXIT_CONFIG.into() } else { ExitCode::SUCCESS };
         }
     };
-    let config = match options.load() {
+    let config = match args.load() {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     // One call says all it has to say on standard output.
-    let level = if options.once { LogLevel::Error } else { config.live.log.level };
+    let level = if args.once { LogLevel::Error } else { config.live.log.level };
     if let Err(error) = telemetry::init(config.log_format, level) {
         return fail(&error.into());
     }
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    let outcome = runtime.block_on(start(&options, config));
+    let outcome = runtime.block_on(start(&args, config));
     // What led to the end stands before it.
     telemetry::flush(telemetry::LAST_WORDS);
     match outcome {
@@ -45,16 +45,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(options: &Options, config: UserClientConfig) -> Result<ExitCode, ClientError> {
-    if options.once {
+async fn start(args: &Args, config: UserClientConfig) -> Result<ExitCode, StartError> {
+    if args.once {
         return Ok(ExitCode::from(u8::from(!client::once(&config).await?)));
     }
-    let stop = async { signals::stop(options.stop_with_stdin).await.unwrap_or("no signals") };
-    client::run(options, config, stop).await?;
+    let stop = async { signals::stop(args.stop_with_stdin).await.unwrap_or("no signals") };
+    client::run(args, config, stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn fail(error: &ClientError) -> ExitCode {
+fn fail(error: &StartError) -> ExitCode {
     eprintln!("{error}");
     error.exit_code().into()
 }

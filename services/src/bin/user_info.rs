@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use user_info_api::config::UserInfoConfig;
 use user_info_services::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
-use user_info_services::server::{Args, Command};
+use user_info_services::server::{Args, Command, Listeners};
 use user_info_services::{config, data, server, signals, telemetry};
 
 #[global_allocator]
@@ -56,7 +56,8 @@ async fn serve(args: &Args, config: UserInfoConfig) -> Result<(), Failure> {
             }
         }
     };
-    server::run(config, &args.config, stop).await.map_err(|error| (error.exit_code(), error.to_string()))
+    let running = server::run(Listeners::bind, config, Some(&args.config), stop);
+    running.await.map_err(|error| (error.exit_code(), error.to_string()))
 }
 
 async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> Result<(), Failure> {

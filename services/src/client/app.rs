@@ -5,71 +5,41 @@ use std::sync::Arc;
 
 use futures_util::future::OptionFuture;
 use prometheus::Registry;
-use prometheus::process_collector::ProcessCollector;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use user_info_api::config::{UserClientConfig, UserClientLive};
+use user_info_layers::balance::Endpoint;
+use user_info_layers::{Call, Error};
+use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
-use super::options::Options;
+use super::args::Args;
+use super::error::StartError;
+use super::metrics::Metrics;
 use super::report::{Reporter, Tally, write_line};
 use super::runner::{Runner, call};
-use super::stack::{ClientStack, PREFIX};
-use crate::balance::Instance;
-use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
+use super::stack::ClientStack;
+use crate::error::ErrorBody;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
-use crate::process::registration::{Registration, RegistrationError};
-use crate::process::{BindError, bind, serve};
+use crate::process::registration::Registration;
+use crate::process::{bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::advertised;
-use crate::registry::{self, Discovered, DiscoveryMetrics, SetupError, discover};
+use crate::registry::{self, Discovered, discover};
 use crate::reload::Live;
+use crate::telemetry;
 use crate::tls::{Connector, TlsError, TlsMetrics};
-use crate::{Error, telemetry};
-
-/// Why the client cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The settings of discovery cannot be used.
-    #[error(transparent)]
-    Discovery(#[from] SetupError),
-    /// The settings of the registry cannot be used.
-    #[error(transparent)]
-    Registration(#[from] RegistrationError),
-    /// The TLS settings cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The admin listener cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// Two metrics have the same name.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-    /// The system refuses something.
-    #[error(transparent)]
-    System(#[from] std::io::Error),
-}
-
-impl ClientError {
-    /// Exit code: 64 if the configuration has to be changed, 69 (`EX_UNAVAILABLE`) if something is missing that may come.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Discovery(_) | Self::Registration(_) | Self::Tls(_) => EXIT_CONFIG,
-            Self::Bind(_) | Self::Metrics(_) | Self::System(_) => EXIT_UNAVAILABLE,
-        }
-    }
-}
 
 /// Makes one call and prints how it ended, as JSON: the reply, or `{"code", "reason", "message", "metadata"}`. Says whether it succeeded.
 ///
 /// # Errors
 /// If the client cannot start.
-pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
-    let registry = Registry::new();
-    let stack = ClientStack::new(&config.live, connector(config, &registry)?, &registry)?;
+pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
+    let metrics = Metrics::new(&Registry::new(), config.tls.is_some(), false)?;
+    let stack = ClientStack::new(&config.live, connector(config, metrics.tls)?, metrics.stack);
     tokio::spawn(stack.ticker.clone().run());
-    let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
+    let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;
     let waiting = found.wait_for(|d| !d.instances.is_empty());
     // Without any the call itself says so.
     let _ = timeout(config.live.timeout.get(), waiting).await;
@@ -79,7 +49,7 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
     write_line(
         &match &result {
             Ok(reply) => serde_json::to_string(&Reply::from(reply)),
-            Err(error) => serde_json::to_string(error),
+            Err(error) => serde_json::to_string(&ErrorBody::from(error)),
         }
         .unwrap_or_default(),
     );
@@ -90,34 +60,33 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, ClientError> {
 ///
 /// # Errors
 /// If the client cannot start; then nothing has been called.
-pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), ClientError> {
+pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output = &'static str>) -> Result<(), StartError> {
     let registry = Registry::new();
-    registry.register(Box::new(ProcessCollector::for_self()))?;
-    telemetry::LogMetrics::register(&registry, PREFIX)?;
-    let tls = connector(&config, &registry)?;
-    let stack = ClientStack::new(&config.live, tls.clone(), &registry)?;
+    let metrics = Metrics::new(&registry, config.tls.is_some(), config.registry.consul.is_some())?;
+    let tls = connector(&config, metrics.tls)?;
+    let stack = ClientStack::new(&config.live, tls.clone(), metrics.stack);
     tokio::spawn(stack.ticker.clone().run());
-    let live = Arc::new(Live::new(config.clone(), &registry)?);
+    let live = Arc::new(Live::new(config.clone(), metrics.reload));
     let readiness = Readiness::default();
 
     // A client without a config file stands alone: it has no port of its own.
-    let registration = if options.config.is_some() {
+    let registration = if args.config.is_some() {
         let listener = bind("admin.listen", config.admin.listen)?;
         let address = advertised(&config.admin, listener.local_addr()?);
         let instance = registry::Instance::new(&config.service, vec![format!("http://{address}")]);
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tokio::spawn(serve(listener, router));
-        Registration::start(config.registry.consul.as_ref(), &instance, &registry, &readiness)?
+        Registration::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?
     } else {
         Registration::default()
     };
 
-    let (found, _task) = discover(&config.discovery, config.tls.is_some(), DiscoveryMetrics::new(&registry)?)?;
+    let (found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;
     readiness.add(discovery_part(found.clone()));
     let (settings, followed) = watch::channel(Arc::new(config.live.clone()));
-    let output = options.output();
-    let tally = Arc::new(Tally::new(options.verbose.then_some(output)));
+    let output = args.output();
+    let tally = Arc::new(Tally::new(args.verbose.then_some(output)));
     let reporter = Reporter {
         tally: Arc::clone(&tally),
         nodes: Arc::clone(&stack.nodes),
@@ -134,14 +103,14 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
         let _ = told_to_finish.await;
     }));
     let background = async {
-        let apply = |config: &UserClientConfig| put_in_force(&stack, &config.live, &settings);
+        let configure = |config: &UserClientConfig| configure(&stack, &config.live, &settings);
         let reload = async {
-            match &options.config {
-                Some(path) => live.follow(path, |config| options.amend(config), apply).await,
+            match &args.config {
+                Some(path) => live.follow(path, |config| args.amend(config), configure).await,
                 None => std::future::pending().await,
             }
         };
-        let report = async { if options.verbose || options.quiet { std::future::pending().await } else { reporter.run().await } };
+        let report = async { if args.verbose || args.quiet { std::future::pending().await } else { reporter.run().await } };
         let certificates = OptionFuture::from(tls.as_ref().map(|tls| tls.follow()));
         tokio::join!(reload, report, follow(&stack, found.clone()), certificates);
     };
@@ -161,20 +130,16 @@ pub async fn run(options: &Options, config: UserClientConfig, stop: impl Future<
     Ok(())
 }
 
-/// What makes TLS connections, if the configuration asks for them.
-fn connector(config: &UserClientConfig, registry: &Registry) -> Result<Option<Arc<Connector>>, ClientError> {
+/// What makes TLS connections, if the configuration asks for them; then there are `metrics`.
+fn connector(config: &UserClientConfig, metrics: Option<TlsMetrics>) -> Result<Option<Arc<Connector>>, TlsError> {
     let Some(tls) = &config.tls else { return Ok(None) };
-    Ok(Some(Arc::new(Connector::open(tls, TlsMetrics::new(registry, PREFIX)?)?)))
+    Ok(Some(Arc::new(Connector::open(tls, metrics.expect("made where TLS is configured"))?)))
 }
 
 /// Waits for the first instance, so that a client started together with the service does not begin with errors, then calls.
 async fn begin<S>(stack: ClientStack, mut found: watch::Receiver<Discovered>, runner: Runner<S>, finish: impl Future<Output = ()>)
 where
-    S: tower::Service<crate::Call<user_info_proto::GetUserInfoRequest>, Response = user_info_proto::GetUserInfoReply, Error = Error>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
+    S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
     let mut finish = std::pin::pin!(finish);
     tokio::select! {
@@ -186,8 +151,8 @@ where
     runner.run(finish).await;
 }
 
-fn put_in_force(stack: &ClientStack, live: &UserClientLive, settings: &watch::Sender<Arc<UserClientLive>>) {
-    stack.apply(live);
+fn configure(stack: &ClientStack, live: &UserClientLive, settings: &watch::Sender<Arc<UserClientLive>>) {
+    stack.configure(live);
     telemetry::set_level(live.log.level);
     settings.send_replace(Arc::new(live.clone()));
 }
@@ -208,8 +173,8 @@ async fn follow(stack: &ClientStack, mut found: watch::Receiver<Discovered>) {
 }
 
 fn update(stack: &ClientStack, found: &Discovered) {
-    let instances: Vec<_> = found.instances.iter().map(|n| Instance { address: n.address.clone(), weight: n.weight }).collect();
-    stack.nodes.update(&instances, Instant::now());
+    let endpoints: Vec<_> = found.instances.iter().map(|n| Endpoint { address: n.address.clone(), weight: n.weight }).collect();
+    stack.nodes.update(&endpoints, Instant::now());
 }
 
 fn discovery_part(found: watch::Receiver<Discovered>) -> impl Fn() -> Part + Send + Sync {

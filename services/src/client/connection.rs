@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use http::Uri;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use user_info_layers::balance::{self, ConnectionState, Staleness};
 
 pub use self::channel::Channel;
 use self::keeper::Keeper;
-use crate::balance::{Link, LinkState, Staleness};
 use crate::tls::Connector;
 
 /// Most calls that wait for one connection, as many as a client may have in flight.
@@ -160,13 +160,13 @@ impl Drop for Connection {
     }
 }
 
-impl Link for Connection {
-    fn state(&self) -> LinkState {
+impl balance::Connection for Connection {
+    fn state(&self) -> ConnectionState {
         match &*self.state.borrow() {
-            State::Connecting => LinkState::Connecting,
-            State::Up(_) => LinkState::Up,
-            State::Suspect(_) => LinkState::Suspect,
-            State::Down(_) => LinkState::Down,
+            State::Connecting => ConnectionState::Connecting,
+            State::Up(_) => ConnectionState::Up,
+            State::Suspect(_) => ConnectionState::Suspect,
+            State::Down(_) => ConnectionState::Down,
         }
     }
 

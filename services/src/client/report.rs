@@ -12,17 +12,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use user_info_api::config::UserClientLive;
+use user_info_layers::Error;
 use user_info_proto::GetUserInfoReply;
 
 pub use line::{Colours, Ended, Line, PerInstance};
 pub use reply::OneCall;
+use user_info_layers::balance::NodeSet;
+use user_info_layers::middleware::breaker::BreakerLayer;
 
 use self::latency::Latencies;
 use self::line::milliseconds;
 use super::connection::Connection;
-use crate::balance::NodeSet;
-use crate::middleware::breaker::BreakerLayer;
-use crate::{Error, telemetry};
+use crate::telemetry;
 
 /// Quiet seconds between lines that only say that nothing happens.
 const QUIET: u64 = 10;

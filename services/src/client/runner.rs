@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::{Service, ServiceExt};
 use user_info_api::config::{UserClientConfig, UserClientLive};
+use user_info_layers::middleware::trace::{TRACEPARENT, TraceContext};
+use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::pacer::Pacer;
 use super::report::Tally;
-use crate::middleware::trace::{TRACEPARENT, TraceContext};
-use crate::{Call, Error, Kind};
 
 /// Header by which a Kratos service knows its caller.
 const CALLER: HeaderName = HeaderName::from_static("x-md-service-name");
@@ -48,15 +48,15 @@ pub struct Runner<S> {
 
 /// What the workers share.
 #[derive(Debug)]
-struct Floor {
+struct SharedState {
     permits: Semaphore,
     turns: AtomicUsize,
     tally: Arc<Tally>,
     recorded: f64,
 }
 
-/// What the workers are told; none means to stop.
-type Orders = Option<Arc<UserClientLive>>;
+/// Settings that the workers hold to; none means to stop.
+type Settings = Option<Arc<UserClientLive>>;
 
 impl<S> Runner<S>
 where
@@ -70,18 +70,18 @@ where
 
     /// Runs until `shutdown`, then waits for the calls in flight.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        let floor =
-            Floor { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), recorded: self.recorded };
-        let floor = Arc::new(floor);
+        let shared =
+            SharedState { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), recorded: self.recorded };
+        let shared = Arc::new(shared);
         let live = Arc::clone(&self.live.borrow_and_update());
         let mut pacer = Pacer::new(live.requests_per_second, Instant::now());
-        let (orders, _) = watch::channel(Some(live));
+        let (settings, _) = watch::channel(Some(live));
         let (mut workers, mut running) = (JoinSet::new(), BTreeSet::new());
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            self.fill(&mut workers, &mut running, &orders, &floor);
+            self.fill(&mut workers, &mut running, &settings, &shared);
             let now = Instant::now();
-            floor.permits.add_permits(pacer.due(floor.permits.available_permits(), now));
+            shared.permits.add_permits(pacer.due(shared.permits.available_permits(), now));
             let next = pacer.next(now);
             tokio::select! {
                 () = &mut shutdown => break,
@@ -89,10 +89,10 @@ where
                 Ok(()) = self.live.changed() => {
                     let live = Arc::clone(&self.live.borrow_and_update());
                     if live.requests_per_second != pacer.rate() {
-                        floor.permits.forget_permits(Semaphore::MAX_PERMITS);
+                        shared.permits.forget_permits(Semaphore::MAX_PERMITS);
                         pacer = Pacer::new(live.requests_per_second, Instant::now());
                     }
-                    orders.send_replace(Some(live));
+                    settings.send_replace(Some(live));
                 }
                 Some(ended) = workers.join_next() => {
                     if let Ok(index) = ended {
@@ -101,45 +101,51 @@ where
                 }
             }
         }
-        orders.send_replace(None);
+        settings.send_replace(None);
         while workers.join_next().await.is_some() {}
     }
 
     /// Starts the workers that are missing.
-    fn fill(&self, workers: &mut JoinSet<usize>, running: &mut BTreeSet<usize>, orders: &watch::Sender<Orders>, floor: &Arc<Floor>) {
-        let wanted = orders.borrow().as_ref().map_or(0, |live| usize::from(live.concurrency));
+    fn fill(
+        &self,
+        workers: &mut JoinSet<usize>,
+        running: &mut BTreeSet<usize>,
+        settings: &watch::Sender<Settings>,
+        shared: &Arc<SharedState>,
+    ) {
+        let wanted = settings.borrow().as_ref().map_or(0, |live| usize::from(live.concurrency));
         if running.len() >= wanted {
             return;
         }
         for index in (0..wanted).filter(|i| !running.contains(i)).collect::<Vec<_>>() {
             running.insert(index);
-            workers.spawn(work(index, self.service.clone(), orders.subscribe(), Arc::clone(floor)));
+            workers.spawn(work(index, self.service.clone(), settings.subscribe(), Arc::clone(shared)));
         }
     }
 }
 
 /// Makes one call after the other while there is a place for worker `index`; returns the index.
-async fn work<S>(index: usize, mut service: S, mut orders: watch::Receiver<Orders>, floor: Arc<Floor>) -> usize
+async fn work<S>(index: usize, mut service: S, mut settings: watch::Receiver<Settings>, shared: Arc<SharedState>) -> usize
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
     loop {
-        let Some(live) = orders.borrow_and_update().clone().filter(|live| index < usize::from(live.concurrency)) else { return index };
+        let Some(live) = settings.borrow_and_update().clone().filter(|live| index < usize::from(live.concurrency)) else { return index };
         let paced = live.requests_per_second > 0;
         if paced {
             tokio::select! {
-                permit = floor.permits.acquire() => permit.map_or((), tokio::sync::SemaphorePermit::forget),
-                _ = orders.changed() => continue,
+                permit = shared.permits.acquire() => permit.map_or((), tokio::sync::SemaphorePermit::forget),
+                _ = settings.changed() => continue,
             }
         }
-        let user = live.user_ids[floor.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
-        let call = call(user, live.timeout.get(), fastrand::f64() < floor.recorded);
+        let user = live.user_ids[shared.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
+        let call = call(user, live.timeout.get(), fastrand::f64() < shared.recorded);
         let begun = call.received;
         let result = match service.ready().await {
             Ok(service) => service.call(call).await,
             Err(error) => Err(error),
         };
-        floor.tally.record(user, &result, begun.elapsed());
+        shared.tally.record(user, &result, begun.elapsed());
         if !paced && result.is_err_and(|e| e == Error::CIRCUITBREAKER || e == Error::NO_AVAILABLE_NODE) {
             sleep(PAUSE_AFTER_REFUSAL).await;
         }

@@ -4,20 +4,43 @@ use std::sync::Arc;
 
 use tower::{Service, ServiceBuilder};
 use user_info_api::config::UserClientLive;
+use user_info_layers::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
+use user_info_layers::metrics::Register;
+use user_info_layers::middleware::breaker::{BreakerLayer, BreakerMetrics};
+use user_info_layers::middleware::metrics::{CallMetrics, MetricsLayer};
+use user_info_layers::ticker::Ticker;
+use user_info_layers::{Call, Error};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::connection::Connection;
 use super::transport::GetUserInfo;
-use crate::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
-use crate::metrics::Register;
-use crate::middleware::breaker::{BreakerLayer, BreakerMetrics};
-use crate::middleware::deadline::Ticker;
-use crate::middleware::metrics::{CallMetrics, MetricsLayer};
+use crate::settings;
 use crate::tls::Connector;
-use crate::{Call, Error};
 
 /// What the names of its metrics begin with.
 pub(super) const PREFIX: &str = "bbs_user_client";
+
+/// What is counted of calls and instances.
+#[derive(Debug)]
+pub struct StackMetrics {
+    calls: CallMetrics,
+    breaker: BreakerMetrics,
+    instances: InstanceMetrics,
+}
+
+impl StackMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        Ok(Self {
+            calls: CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?,
+            breaker: BreakerMetrics::new(registry, PREFIX)?,
+            instances: InstanceMetrics::new(registry, PREFIX)?,
+        })
+    }
+}
 
 /// Everything a call passes on its way out.
 #[derive(Debug, Clone)]
@@ -35,25 +58,23 @@ pub struct ClientStack {
 }
 
 impl ClientStack {
-    /// Builds the pipeline with these settings and registers its metrics. Instances are spoken to over `tls`, if there is any.
-    ///
-    /// # Errors
-    /// If the registry has metrics of these names already.
-    pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, registry: &dyn Register) -> prometheus::Result<Self> {
-        let metrics = CallMetrics::new(registry, PREFIX, &[GET_USER_INFO])?;
+    /// Builds the pipeline with these settings. Instances are spoken to over `tls`, if there is any.
+    pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, metrics: StackMetrics) -> Self {
         let stale = Staleness::default();
-        let links = stale.clone();
-        let connect = move |address: &str| Connection::open(address, tls.clone(), links.clone());
-        let nodes = NodeSet::new(live.outlier_ejection.clone(), InstanceMetrics::new(registry, PREFIX)?, stale, connect);
+        let of_connections = stale.clone();
+        let connect = move |address: &str| Connection::open(address, tls.clone(), of_connections.clone());
+        let ejection = settings::outlier_ejection(&live.outlier_ejection);
+        let nodes = NodeSet::new(ejection, metrics.instances, stale, connect);
         let nodes = Arc::new(nodes);
         let ticker = Ticker::default();
-        Ok(Self {
-            metrics: MetricsLayer::new(Arc::new(metrics)),
-            breaker: BreakerLayer::new(live.circuit_breaker.clone(), BreakerMetrics::new(registry, PREFIX)?),
-            balance: Balance::new(Arc::clone(&nodes), GetUserInfo, live.load_balancing, live.retries.clone(), ticker.clone()),
+        let (balancing, retries) = (settings::load_balancing(live.load_balancing), settings::retries(&live.retries));
+        Self {
+            metrics: MetricsLayer::new(Arc::new(metrics.calls)),
+            breaker: BreakerLayer::new(settings::breaker(&live.circuit_breaker), metrics.breaker),
+            balance: Balance::new(Arc::clone(&nodes), GetUserInfo, balancing, retries, ticker.clone()),
             nodes,
             ticker,
-        })
+        }
     }
 
     /// The pipeline as one service.
@@ -64,9 +85,9 @@ impl ClientStack {
     }
 
     /// Puts live settings in force.
-    pub fn apply(&self, live: &UserClientLive) {
-        self.breaker.configure(&live.circuit_breaker);
-        self.balance.configure(live.load_balancing, live.retries.clone());
-        self.nodes.configure(live.outlier_ejection.clone());
+    pub fn configure(&self, live: &UserClientLive) {
+        self.breaker.configure(settings::breaker(&live.circuit_breaker));
+        self.balance.configure(settings::load_balancing(live.load_balancing), settings::retries(&live.retries));
+        self.nodes.configure(settings::outlier_ejection(&live.outlier_ejection));
     }
 }

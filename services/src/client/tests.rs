@@ -11,14 +11,15 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::{Request, Response, Status};
 use tower::ServiceExt;
 use user_info_api::config::{CircuitBreaker, UserClientLive};
+use user_info_layers::Error;
+use user_info_layers::balance::{Connection as _, ConnectionState, Endpoint};
 use user_info_proto::user_info_server::{UserInfo, UserInfoServer};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
 
 use super::report::Tally;
 use super::runner::call;
 use super::*;
-use crate::Error;
-use crate::balance::{Instance, Link, LinkState};
+use crate::error::reason::UNREACHABLE;
 
 /// A real gRPC server in this process.
 struct Server {
@@ -142,7 +143,7 @@ struct Client {
 impl Client {
     fn new(live: &UserClientLive) -> Self {
         let registry = prometheus::Registry::new();
-        let stack = ClientStack::new(live, None, &registry).expect("registers");
+        let stack = ClientStack::new(live, None, StackMetrics::new(&registry).expect("registers"));
         tokio::spawn(stack.ticker.clone().run());
         Self { stack, registry }
     }
@@ -155,12 +156,12 @@ impl Client {
     }
 
     fn discover(&self, addresses: &[&str]) {
-        let instances: Vec<_> = addresses.iter().map(|a| Instance { address: (*a).to_owned(), weight: 100 }).collect();
+        let instances: Vec<_> = addresses.iter().map(|a| Endpoint { address: (*a).to_owned(), weight: 100 }).collect();
         self.stack.nodes.update(&instances, Instant::now());
     }
 
     fn up(&self) -> usize {
-        self.stack.nodes.all(Instant::now()).iter().filter(|(node, _)| node.link().state() == LinkState::Up).count()
+        self.stack.nodes.all(Instant::now()).iter().filter(|(node, _)| node.connection().state() == ConnectionState::Up).count()
     }
 
     fn in_rotation(&self) -> usize {
@@ -197,7 +198,7 @@ async fn a_call_carries_its_caller_its_trace_and_its_deadline() {
     assert_eq!(reply.ip_addr, server.address);
     let headers = server.service.headers.lock().unwrap().clone();
     assert_eq!(headers["x-md-service-name"], "bbs.user.client");
-    assert!(crate::middleware::trace::TraceContext::extract(&headers).is_some());
+    assert!(user_info_layers::middleware::trace::TraceContext::extract(&headers).is_some());
     assert!(headers.contains_key("grpc-timeout"));
     let line = r#"bbs_user_client_requests_throughput{code="0",kind="grpc",operation="/api.user_info.UserInfo/GetUserInfo",reason=""} 1"#;
     assert!(client.metrics().contains(line), "{}", client.metrics());

@@ -4,47 +4,45 @@ use std::error::Error as _;
 
 use tokio::time::Instant;
 use tonic::Status;
+use user_info_layers::balance::{CallOutcome, Failure, Transport};
+use user_info_layers::{Call, Error};
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
 use super::connection::{Connection, Unconnected};
-use crate::balance::{Failure, Transport, Verdict};
-use crate::{Call, Error};
-
-/// Reason of an error that the client makes itself when an instance cannot be reached.
-pub const UNREACHABLE: &str = "UNREACHABLE";
+use crate::error::reason::UNREACHABLE;
 
 /// Sends `GetUserInfo` by gRPC, with the call's metadata and what is left of its time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GetUserInfo;
 
 impl Transport<GetUserInfoRequest> for GetUserInfo {
-    type Link = Connection;
+    type Connection = Connection;
     type Reply = GetUserInfoReply;
 
-    async fn send(&self, link: &Connection, call: &Call<GetUserInfoRequest>) -> Result<GetUserInfoReply, Failure> {
-        let unreachable = |why: &str, verdict| {
-            let instance = link.origin().authority().map_or("", |a| a.as_str());
+    async fn send(&self, to: &Connection, call: &Call<GetUserInfoRequest>) -> Result<GetUserInfoReply, Failure> {
+        let unreachable = |why: &str, outcome| {
+            let instance = to.origin().authority().map_or("", |a| a.as_str());
             let mut error = Error::new(503, UNREACHABLE, "").with_message(format!("{instance}: {why}"));
             error.metadata.insert("instance".to_owned(), instance.to_owned());
-            Failure { error, verdict }
+            Failure { error, outcome }
         };
-        let channel = link.channel().await.map_err(|unconnected| {
-            let verdict = if unconnected == Unconnected::Ended { Verdict::ConnectionEnded } else { Verdict::NotBegun };
-            unreachable(&unconnected.to_string(), verdict)
+        let channel = to.channel().await.map_err(|unconnected| {
+            let outcome = if unconnected == Unconnected::Ended { CallOutcome::ConnectionEnded } else { CallOutcome::NotBegun };
+            unreachable(&unconnected.to_string(), outcome)
         })?;
         let number = channel.number;
         let request = call.to_grpc(Instant::now());
-        let reply = UserInfoClient::with_origin(channel, link.origin().clone()).get_user_info(request).await;
+        let reply = UserInfoClient::with_origin(channel, to.origin().clone()).get_user_info(request).await;
         let result = reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
-            None => {
-                let error = Error::from(&status);
-                Failure { verdict: Verdict::Answered(error.code), error }
-            }
-            Some(cause) => unreachable(&cause.to_string(), verdict(cause, number)),
+            None => Failure::answered(Error::from(&status)),
+            Some(cause) => unreachable(&cause.to_string(), outcome(cause, number)),
         });
-        if !matches!(&result, Err(Failure { verdict: Verdict::ConnectionEnded | Verdict::NotBegun | Verdict::Disconnected(_), .. })) {
-            link.answered(number);
+        if !matches!(
+            &result,
+            Err(Failure { outcome: CallOutcome::ConnectionEnded | CallOutcome::NotBegun | CallOutcome::Disconnected(_), .. })
+        ) {
+            to.answered(number);
         }
         result
     }
@@ -64,15 +62,15 @@ fn cause(status: &Status) -> Option<&hyper::Error> {
 
 /// What an error of the connection of this `number` says about a call over it. It was surely not begun if it was never sent whole, or if the
 /// peer refused its stream or left it out when it announced the connection's end (RFC 9113, sections 6.8 and 8.7).
-fn verdict(error: &hyper::Error, number: u64) -> Verdict {
+fn outcome(error: &hyper::Error, number: u64) -> CallOutcome {
     // Hyper gives back what it has not sent: as canceled, or as the user's own fault if it was next to be sent.
     if error.is_canceled() || error.is_user() {
-        return Verdict::ConnectionEnded;
+        return CallOutcome::ConnectionEnded;
     }
     match error.source().and_then(|e| e.downcast_ref::<h2::Error>()).filter(|e| e.is_remote()) {
         // Calls that the peer has begun outlive the announcement, and do not end with this error.
-        Some(e) if e.is_go_away() => Verdict::ConnectionEnded,
-        Some(e) if e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM) => Verdict::NotBegun,
-        _ => Verdict::Disconnected(number),
+        Some(e) if e.is_go_away() => CallOutcome::ConnectionEnded,
+        Some(e) if e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM) => CallOutcome::NotBegun,
+        _ => CallOutcome::Disconnected(number),
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::owner::Owner;
-use self::queue::{Lease, Queue};
+use self::queue::{ConnectionGuard, Queue};
 use super::metrics::StoreMetrics;
 
 /// Most keys in one query.
@@ -137,7 +137,7 @@ impl<K: Copy + Ord + Send + 'static, V: Clone + Send + 'static> Loader<K, V> {
     {
         let queue = Arc::new(Queue::new(store, QUEUE_CAPACITY, metrics));
         let first = match owner::connect(&backend, store).await {
-            Ok(connection) => Some((connection, Lease::open(&queue, 0))),
+            Ok(connection) => Some((connection, ConnectionGuard::open(&queue, 0))),
             Err(ConnectError::Unreachable(error)) => {
                 queue.report(&error);
                 None

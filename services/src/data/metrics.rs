@@ -1,8 +1,7 @@
 //! What the stores count: one set of handles a store, looked up once when the store is opened.
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
-
-use crate::metrics::Register;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use user_info_layers::metrics::Register;
 
 /// Metrics of all stores of a process, shared by its workers.
 #[derive(Debug, Clone)]
@@ -17,37 +16,24 @@ pub struct DataMetrics {
 }
 
 impl DataMetrics {
-    /// Registers the metrics; fails if `registry` holds them already.
-    pub fn register(registry: &dyn Register) -> prometheus::Result<Self> {
-        let sizes = HistogramOpts::new("bbs_user_info_store_batch_size", "Keys that one query of a store asked for.")
-            .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]);
-        let metrics = Self {
-            batch_size: HistogramVec::new(sizes, &["store"])?,
-            errors: IntCounterVec::new(
-                Opts::new("bbs_user_info_store_errors_total", "Reads of a store that failed, by kind of failure."),
-                &["store", "kind"],
-            )?,
-            queue_depth: IntGaugeVec::new(
-                Opts::new("bbs_user_info_store_queue_depth", "Reads that wait for a connection of a store."),
-                &["store"],
-            )?,
-            connected: IntGaugeVec::new(Opts::new("bbs_user_info_store_connected", "Open connections of a store."), &["store"])?,
-            reconnects: IntCounterVec::new(
-                Opts::new("bbs_user_info_store_reconnects_total", "Connections of a store opened to replace a lost one."),
-                &["store"],
-            )?,
-            views_unavailable: IntCounter::new(
-                "bbs_user_info_views_unavailable_total",
-                "Replies that say 0 visits since the page views could not be read.",
-            )?,
-        };
-        registry.register(Box::new(metrics.batch_size.clone()))?;
-        registry.register(Box::new(metrics.errors.clone()))?;
-        registry.register(Box::new(metrics.queue_depth.clone()))?;
-        registry.register(Box::new(metrics.connected.clone()))?;
-        registry.register(Box::new(metrics.reconnects.clone()))?;
-        registry.register(Box::new(metrics.views_unavailable.clone()))?;
-        Ok(metrics)
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let name = |suffix| format!("bbs_user_info_{suffix}");
+        let (sizes, store) = ([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0], &["store"]);
+        let errors = "Reads of a store that failed, by kind of failure.";
+        let reconnects = "Connections of a store opened to replace a lost one.";
+        let unavailable = "Replies that say 0 visits since the page views could not be read.";
+        Ok(Self {
+            batch_size: registry.histograms(name("store_batch_size"), "Keys that one query of a store asked for.", &sizes, store)?,
+            errors: registry.counters(name("store_errors_total"), errors, &["store", "kind"])?,
+            queue_depth: registry.gauges(name("store_queue_depth"), "Reads that wait for a connection of a store.", store)?,
+            connected: registry.gauges(name("store_connected"), "Open connections of a store.", store)?,
+            reconnects: registry.counters(name("store_reconnects_total"), reconnects, store)?,
+            views_unavailable: registry.counter(name("views_unavailable_total"), unavailable)?,
+        })
     }
 
     /// The handles of the store called `store`, as in the label `store`.

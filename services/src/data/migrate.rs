@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sqlx::migrate::Migrator;
+use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use user_info_api::config::{MySql, Sqlite, Users};
@@ -90,21 +91,9 @@ pub async fn migrate(users: &Users) -> Result<Migrated, MigrateError> {
 
 async fn migrate_mysql(config: &MySql) -> Result<Migrated, MigrateError> {
     let store = format!("{}/{}", mysql::name(config), config.database);
-    let mut created_database = false;
-    let mut connection = match mysql::connect(config, Some(&config.database)).await {
-        Err(error) if mysql::is_unknown_database(&error) => {
-            let mut connection = mysql::connect(config, None).await?;
-            let name = config.database.replace('`', "``");
-            let create = AssertSqlSafe(format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4"));
-            connection.execute(create).await.map_err(|cause| MigrateError::CreateDatabase {
-                store: mysql::name(config),
-                database: config.database.clone(),
-                cause,
-            })?;
-            created_database = true;
-            mysql::connect(config, Some(&config.database)).await?
-        }
-        outcome => outcome?,
+    let (mut connection, created_database) = match mysql::connect_if_there(config).await? {
+        Some(connection) => (connection, false),
+        None => (create_database(config).await?, true),
     };
     // The migrator's own lock does not wait on MariaDB. This one goes with the connection.
     let lock = sqlx::query_scalar(AssertSqlSafe(format!("SELECT GET_LOCK('user_info migrate', {LOCK_SECONDS})")));
@@ -115,6 +104,19 @@ async fn migrate_mysql(config: &MySql) -> Result<Migrated, MigrateError> {
     }
     let applied = run(&MYSQL, &mut connection).await.map_err(|cause| MigrateError::Migrate { store: store.clone(), cause })?;
     Ok(Migrated { store, created_database, applied })
+}
+
+/// Creates the database, and gives a connection to it.
+async fn create_database(config: &MySql) -> Result<MySqlConnection, MigrateError> {
+    let mut connection = mysql::connect(config, None).await?;
+    let name = config.database.replace('`', "``");
+    let create = AssertSqlSafe(format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4"));
+    connection.execute(create).await.map_err(|cause| MigrateError::CreateDatabase {
+        store: mysql::name(config),
+        database: config.database.clone(),
+        cause,
+    })?;
+    Ok(mysql::connect(config, Some(&config.database)).await?)
 }
 
 async fn migrate_sqlite(config: &Sqlite) -> Result<Migrated, MigrateError> {

@@ -9,10 +9,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use prometheus::{Registry, TextEncoder};
+use user_info_api::config::Config;
+use user_info_layers::Error;
+use user_info_layers::error::reason;
 
 use super::readiness::Readiness;
-use crate::Error;
-use crate::reload::{Config, Live};
+use crate::error::HttpError;
+use crate::reload::Live;
 
 /// What the admin endpoints show.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ pub fn json_errors(routes: Router) -> Router {
 async fn metrics(State(admin): State<Admin>) -> Response {
     match TextEncoder::new().encode_to_string(&admin.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(error) => Error::new(500, "METRICS", "").with_message(error.to_string()).into_response(),
+        Err(error) => HttpError(Error::new(500, "METRICS", "").with_message(error.to_string())).into_response(),
     }
 }
 
@@ -69,11 +72,11 @@ async fn config(State(admin): State<Admin>) -> Response {
 }
 
 /// 404 as JSON, where Kratos answers plain text.
-pub(crate) fn not_found() -> Error {
-    Error::new(404, crate::error::reason::NOT_FOUND, "no such path")
+pub(crate) fn not_found() -> HttpError {
+    HttpError(Error::new(404, reason::NOT_FOUND, "no such path"))
 }
 
 /// 405 as JSON, where Kratos answers 404.
-pub(crate) async fn method_not_allowed() -> Error {
-    Error::new(405, crate::error::reason::METHOD_NOT_ALLOWED, "this path does not take this method")
+pub(crate) async fn method_not_allowed() -> HttpError {
+    HttpError(Error::new(405, reason::METHOD_NOT_ALLOWED, "this path does not take this method"))
 }

@@ -9,40 +9,28 @@ use tokio::time::Instant;
 use user_info_api::config::Consul;
 
 use super::readiness::{Part, Readiness};
-use crate::metrics::Register;
 use crate::registry::{Instance, Registrar, RegistrarMetrics, RegistrarState, SetupError};
 
 /// An instance that cannot register for this long serves all the same, and says so.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Why an instance cannot be registered at all.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistrationError {
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// Two metrics of the same name.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-}
 
 /// A running registrar, if the configuration names a registry.
 #[derive(Debug, Default)]
 pub struct Registration(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl Registration {
-    /// Keeps `instance` registered with `consul`, if there is one, and reports it as the part `registry` of `readiness`.
+    /// Keeps `instance` registered with `consul`, if there is one, counts that in `metrics`, and reports it as the part `registry` of `readiness`.
     ///
     /// # Errors
     /// If the settings cannot be used.
     pub fn start(
         consul: Option<&Consul>,
         instance: &Instance,
-        registry: &dyn Register,
+        metrics: Option<RegistrarMetrics>,
         readiness: &Readiness,
-    ) -> Result<Self, RegistrationError> {
-        let Some(consul) = consul else { return Ok(Self::default()) };
-        let registrar = Registrar::new(consul, "registry.consul", instance, RegistrarMetrics::new(registry)?)?;
+    ) -> Result<Self, SetupError> {
+        let (Some(consul), Some(metrics)) = (consul, metrics) else { return Ok(Self::default()) };
+        let registrar = Registrar::new(consul, "registry.consul", instance, metrics)?;
         readiness.add(probe(registrar.state()));
         let (leave, told_to_leave) = oneshot::channel();
         let task = tokio::spawn(registrar.run(async {

@@ -20,9 +20,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use user_info_api::config::Consul;
+use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
-use super::types::{CheckUpdate, Registration};
 use error::Cause;
 pub use error::{CallError, SetupError};
 
@@ -106,7 +106,7 @@ impl Agent {
     /// # Errors
     /// See [`CallError`]; status 404 or 500 if the agent does not know the check.
     pub async fn pass(&self, check: &str) -> Result<(), CallError> {
-        let update = CheckUpdate { status: "passing", output: "pass" };
+        let update = CheckUpdate { status: CheckStatus::Passing.as_str().to_owned(), output: "pass".to_owned() };
         self.put(&format!("/v1/agent/check/update/{}", encoded(check)), Some(&update)).await
     }
 

@@ -3,11 +3,11 @@
 use http::Uri;
 use http::uri::Authority;
 use user_info_api::config::Service;
+use user_info_consul::HealthEntry;
 
 use super::discovered::Node;
 use super::entry::{Entry, InvalidEntry};
 use super::instance::WEIGHT;
-use super::types::HealthEntry;
 
 /// Consul's own keys among the tagged addresses.
 const NOT_ENDPOINTS: [&str; 5] = ["lan_ipv4", "lan_ipv6", "wan_ipv4", "wan_ipv6", "virtual"];
@@ -93,7 +93,7 @@ fn weight(text: Option<&String>) -> u32 {
 }
 
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use super::types::HealthEntry;
+use user_info_consul::HealthEntry;
 
 /// Characters of a text from the registry that are repeated.
 const MOST_CHARACTERS: usize = 200;

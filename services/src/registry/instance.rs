@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use http::Uri;
 use user_info_api::config::{Consul, Service};
+use user_info_consul::{CheckDefinition, CheckStatus, GoDuration, Registration, TaggedAddress};
 
 use super::host;
-use super::types::{CheckDefinition, Registration, TaggedAddress};
 
 /// Key of the metadata that holds the weight.
 pub const WEIGHT: &str = "weight";
 /// Key of the metadata that holds the port of `/metrics`, for Prometheus.
 pub const HTTP_PORT: &str = "http_port";
+/// Longest time the agent may take to open a connection, as in Kratos.
+const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is registered for one running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,17 +73,17 @@ impl Instance {
         let first = endpoints.first().ok_or_else(|| InvalidEndpoint(String::new()))?;
         let interval = consul.interval.get();
         let check = CheckDefinition {
-            deregister_critical_service_after: go_duration(consul.deregister_after.get()),
-            status: "passing".to_owned(),
+            deregister_critical_service_after: GoDuration(consul.deregister_after.get()),
+            status: CheckStatus::Passing.as_str().to_owned(),
             ..CheckDefinition::default()
         };
         let tcp = endpoints.iter().filter(|_| consul.tcp_checks).map(|e| CheckDefinition {
-            tcp: Some(e.authority()),
-            interval: Some(go_duration(interval)),
-            timeout: Some("5s".to_owned()),
+            tcp: e.authority(),
+            interval: GoDuration(interval),
+            timeout: GoDuration(TCP_TIMEOUT),
             ..check.clone()
         });
-        let ttl = CheckDefinition { check_id: Some(self.ttl_check()), ttl: Some(go_duration(interval * 2)), ..check.clone() };
+        let ttl = CheckDefinition { check_id: self.ttl_check(), ttl: GoDuration(interval * 2), ..check.clone() };
         Ok(Registration {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -91,6 +93,7 @@ impl Instance {
             port: first.port,
             meta: self.metadata.clone(),
             checks: tcp.chain([ttl]).collect(),
+            ..Registration::default()
         })
     }
 }
@@ -119,11 +122,6 @@ impl Endpoint {
     fn tagged(&self) -> TaggedAddress {
         TaggedAddress { address: self.url.clone(), port: self.port }
     }
-}
-
-/// Writes `d` as Go reads it: whole seconds if it is, else milliseconds.
-pub(super) fn go_duration(d: Duration) -> String {
-    if d.subsec_nanos() == 0 { format!("{}s", d.as_secs()) } else { format!("{}ms", d.as_millis()) }
 }
 
 #[cfg(test)]

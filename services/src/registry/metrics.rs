@@ -7,8 +7,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntGauge};
 use tokio::time::Instant;
-
-use crate::metrics::Register;
+use user_info_layers::metrics::Register;
 
 /// Metrics of a [`Registrar`](super::Registrar).
 #[derive(Debug, Clone)]
@@ -23,17 +22,12 @@ impl RegistrarMetrics {
     /// # Errors
     /// If `registry` has metrics of these names already.
     pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let registered = IntGauge::new(
-            "bbs_registry_registered",
-            "1 while the registry knows this instance and answers its heartbeats, else 0; only where a registry is named.",
-        )?;
-        let heartbeat_failures = IntCounter::new(
-            "bbs_registry_heartbeat_failures_total",
-            "Registrations and heartbeats that failed; only where a registry is named.",
-        )?;
-        registry.register(Box::new(registered.clone()))?;
-        registry.register(Box::new(heartbeat_failures.clone()))?;
-        Ok(Self { registered, heartbeat_failures })
+        let registered = "1 while the registry knows this instance and answers its heartbeats, else 0; only where a registry is named.";
+        let failures = "Registrations and heartbeats that failed; only where a registry is named.";
+        Ok(Self {
+            registered: registry.gauge("bbs_registry_registered", registered)?,
+            heartbeat_failures: registry.counter("bbs_registry_heartbeat_failures_total", failures)?,
+        })
     }
 }
 
@@ -52,21 +46,14 @@ impl DiscoveryMetrics {
     /// # Errors
     /// If `registry` has metrics of these names already.
     pub fn new(registry: &dyn Register) -> prometheus::Result<Self> {
-        let instances = IntGauge::new("bbs_discovery_instances", "Instances in the list in use.")?;
-        let invalid = IntGauge::new(
-            "bbs_discovery_invalid_entries",
-            "Entries of the registry's last answer that are left out since nobody can call them, such as one with port 70000.",
-        )?;
-        let failures = IntCounter::new("bbs_discovery_failures_total", "Look-ups that failed.")?;
-        let age = Age::new(
-            "bbs_discovery_age_seconds",
-            "Time since the list in use was last confirmed, or since the start; with Consul it rises to about a minute while nothing changes.",
-        )?;
-        registry.register(Box::new(instances.clone()))?;
-        registry.register(Box::new(invalid.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(age.clone()))?;
-        Ok(Self { instances, invalid, failures, age })
+        let invalid = "Entries of the registry's last answer that are left out since nobody can call them, such as one with port 70000.";
+        let age = "Time since the list in use was last confirmed, or since the start; with Consul it rises to about a minute while nothing changes.";
+        Ok(Self {
+            instances: registry.gauge("bbs_discovery_instances", "Instances in the list in use.")?,
+            invalid: registry.gauge("bbs_discovery_invalid_entries", invalid)?,
+            failures: registry.counter("bbs_discovery_failures_total", "Look-ups that failed.")?,
+            age: registry.add(Age::new("bbs_discovery_age_seconds", age)?)?,
+        })
     }
 }
 

@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use user_info_api::config::Consul;
+use user_info_consul::Registration;
 
 use super::client::{Agent, CallError, SetupError};
 use super::instance::Instance;
 use super::metrics::RegistrarMetrics;
-use super::types::Registration;
 use plan::{Outcome, Plan, Step};
 
 /// Longest time that leaving the registry may take.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use user_info_api::config::{Consul, Discovery};
+use user_info_backoff::Backoff;
 
-use super::backoff::Backoff;
 use super::client::{Agent, CallError, SetupError};
 use super::decode;
 use super::discovered::Publisher;
@@ -44,7 +44,7 @@ impl Watcher {
             service: discovery.service.clone(),
             version: discovery.version.clone(),
             secure,
-            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)),
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5)).with_jitter(0.5, 1.0),
             left_out: LeftOut::default(),
         })
     }
@@ -79,7 +79,7 @@ impl Watcher {
                     }
                     if !error.is_agent_failure() || self.failed >= self.agents.len() {
                         self.failed = 0;
-                        sleep(self.backoff.next()).await;
+                        sleep(self.backoff.pause()).await;
                     }
                 }
             }

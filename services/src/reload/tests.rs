@@ -1,8 +1,15 @@
 use std::sync::Mutex;
 
+use user_info_api::config::UserInfoConfig;
+use user_info_testing::wait::{check, eventually};
+
 use super::*;
 
 const STORES: &str = "users: {memory: true}\nviews: {memory: true}\n";
+
+fn metrics() -> Metrics {
+    Metrics::new(&prometheus::Registry::new()).expect("registers")
+}
 
 /// A config file being followed.
 struct Followed {
@@ -24,7 +31,7 @@ impl Followed {
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, text).expect("writes");
         let config = config::load(&path).expect("valid");
-        let live = Arc::new(Live::new(config, &prometheus::Registry::new()).expect("registers"));
+        let live = Arc::new(Live::new(config, metrics()));
         let applied = Arc::new(Mutex::new(Vec::new()));
         let task = {
             let (live, applied) = (Arc::clone(&live), Arc::clone(&applied));
@@ -41,12 +48,7 @@ impl Followed {
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&InForce<UserInfoConfig>) -> bool) {
-        let wait = async {
-            while !holds(&self.live.get()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.live.get()));
+        eventually(what, async || check(holds(&self.live.get()), self.live.get())).await;
     }
 }
 
@@ -91,8 +93,7 @@ async fn a_config_map_is_followed_through_its_links() {
     version(1);
     let path = folder.path().join("config.yaml");
     std::os::unix::fs::symlink("..data/config.yaml", &path).expect("links");
-    let live: Arc<Live<UserInfoConfig>> =
-        Arc::new(Live::new(config::load(&path).expect("valid"), &prometheus::Registry::new()).expect("registers"));
+    let live: Arc<Live<UserInfoConfig>> = Arc::new(Live::new(config::load(&path).expect("valid"), metrics()));
     let following = Arc::clone(&live);
     let task = tokio::spawn(async move { following.follow(&path, |_| {}, |_| {}).await });
     version(2);

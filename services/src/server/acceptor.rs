@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use prometheus::{IntCounter, IntGaugeVec, Opts};
+use prometheus::{IntCounter, IntGaugeVec};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use user_info_layers::metrics::Register;
 
 use super::listener::Listeners;
+use super::stack::PREFIX;
 use super::worker::{Accepted, Port, Worker};
-use crate::metrics::Register;
 
 /// Pause after a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -21,35 +22,45 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Time between looks at the workers' connections.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// Hands connections to workers.
+/// What is counted of connections.
 #[derive(Debug)]
-pub(super) struct Acceptor {
-    workers: Vec<Worker>,
-    max_connections: u32,
+pub(super) struct ConnectionMetrics {
     accepted: IntCounter,
     refused: IntCounter,
     failures: IntCounter,
     open: IntGaugeVec,
 }
 
-impl Acceptor {
-    /// Serves at most `max_connections` of each listener at a time. Registers its metrics.
+impl ConnectionMetrics {
+    /// Registers the metrics.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
-    pub(super) fn new(workers: Vec<Worker>, max_connections: u32, registry: &dyn Register) -> prometheus::Result<Self> {
-        let accepted = IntCounter::new("bbs_user_info_connections_accepted_total", "Connections accepted.")?;
-        let refused = IntCounter::new(
-            "bbs_user_info_connections_refused_total",
-            "Connections closed at once, since server.maxConnections were open.",
-        )?;
-        let failures = IntCounter::new("bbs_user_info_accept_failures_total", "Connections that could not be accepted.")?;
-        let open = IntGaugeVec::new(Opts::new("bbs_user_info_connections", "Open connections, looked at each second."), &["worker"])?;
-        registry.register(Box::new(accepted.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(open.clone()))?;
-        Ok(Self { workers, max_connections, accepted, refused, failures, open })
+    pub(super) fn new(registry: &dyn Register) -> prometheus::Result<Self> {
+        let name = |suffix| format!("{PREFIX}_{suffix}");
+        let refused = "Connections closed at once, since server.maxConnections were open.";
+        let failures = "Connections that could not be accepted.";
+        Ok(Self {
+            accepted: registry.counter(name("connections_accepted_total"), "Connections accepted.")?,
+            refused: registry.counter(name("connections_refused_total"), refused)?,
+            failures: registry.counter(name("accept_failures_total"), failures)?,
+            open: registry.gauges(name("connections"), "Open connections, looked at each second.", &["worker"])?,
+        })
+    }
+}
+
+/// Hands connections to workers.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    workers: Vec<Worker>,
+    max_connections: u32,
+    metrics: ConnectionMetrics,
+}
+
+impl Acceptor {
+    /// Serves at most `max_connections` of each listener at a time.
+    pub(super) const fn new(workers: Vec<Worker>, max_connections: u32, metrics: ConnectionMetrics) -> Self {
+        Self { workers, max_connections, metrics }
     }
 
     /// Accepts on `listeners` for ever.
@@ -73,16 +84,16 @@ impl Acceptor {
             match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
                 Ok(stream) => match Arc::clone(&room).try_acquire_owned() {
                     Ok(permit) => {
-                        self.accepted.inc();
+                        self.metrics.accepted.inc();
                         self.hand_over(Accepted { port, stream, permit });
                     }
-                    Err(_) => self.refused.inc(),
+                    Err(_) => self.metrics.refused.inc(),
                 },
                 Err(error) => {
-                    if self.failures.get() == 0 {
+                    if self.metrics.failures.get() == 0 {
                         tracing::error!(%error, "connection not accepted; more of these are counted in bbs_user_info_accept_failures_total");
                     }
-                    self.failures.inc();
+                    self.metrics.failures.inc();
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -97,7 +108,7 @@ impl Acceptor {
 
     /// Shows each worker's connections in the metrics, for ever.
     async fn measure(&self) {
-        let gauges: Vec<_> = (0..self.workers.len()).map(|i| self.open.with_label_values(&[&i.to_string()])).collect();
+        let gauges: Vec<_> = (0..self.workers.len()).map(|i| self.metrics.open.with_label_values(&[&i.to_string()])).collect();
         loop {
             for (gauge, worker) in gauges.iter().zip(&self.workers) {
                 gauge.set(i64::try_from(worker.open()).unwrap_or(i64::MAX));

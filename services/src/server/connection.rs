@@ -16,11 +16,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tower::Service;
+use user_info_layers::ticker::Ticker;
 
-use super::prompt::Prompt;
+use super::preface::PrefaceTimeout;
 use super::room::Room;
 use super::taken::{Cut, Patience, Tended};
-use crate::middleware::deadline::Ticker;
 use crate::stream::Stream;
 
 /// A peer that sends no whole head within this time is cut off.
@@ -74,7 +74,7 @@ impl Http2 {
             .max_send_buf_size(SEND_BUFFER);
         let cut = Arc::new(Cut::default());
         let service = Tended::new(service, Patience::new(self.ticker, UNTAKEN_TIMEOUT, Arc::clone(&cut)));
-        let stream = Prompt::new(stream, PREFACE, HEAD_TIMEOUT);
+        let stream = PrefaceTimeout::new(stream, PREFACE, HEAD_TIMEOUT);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::select! {
             () = until_stopped(connection, stopping, http2::Connection::graceful_shutdown) => {}

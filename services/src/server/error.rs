@@ -1,10 +1,11 @@
 //! Why `user_info` cannot start.
 
+use user_info_layers::middleware::spans::SpanError;
+
 use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::data::ConnectError;
-use crate::middleware::spans::SpanError;
 use crate::process::BindError;
-use crate::process::registration::RegistrationError;
+use crate::registry::SetupError;
 use crate::tls::TlsError;
 
 /// Why a service cannot start.
@@ -21,9 +22,9 @@ pub enum StartError {
     Bind(#[from] BindError),
     /// The registry's settings cannot be used.
     #[error(transparent)]
-    Registration(#[from] RegistrationError),
+    Registry(#[from] SetupError),
     /// Traces cannot be exported as the configuration asks.
-    #[error(transparent)]
+    #[error("tracing.otlpEndpoint: {0}")]
     Spans(#[from] SpanError),
     /// Two metrics of the same name.
     #[error("metrics: {0}")]
@@ -43,7 +44,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(ConnectError::Configuration(_)) | Self::Registration(_) | Self::Spans(_) | Self::Tls(_) => EXIT_CONFIG,
+            Self::Store(ConnectError::Configuration(_)) | Self::Registry(_) | Self::Spans(_) | Self::Tls(_) => EXIT_CONFIG,
             _ => EXIT_UNAVAILABLE,
         }
     }

@@ -13,17 +13,17 @@ use tonic::Status;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tower::Service;
+use user_info_layers::call::grpc::timeout;
+use user_info_layers::middleware::receive::Arriving;
+use user_info_layers::shared::SharedService;
+use user_info_layers::ticker::Ticker;
+use user_info_layers::{Call, Error};
 use user_info_proto::user_info_server::SERVICE_NAME;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use self::unary::Unary;
 use super::incoming::{Metered, Until};
 use super::room::{Held, Holding, Room};
-use crate::call::grpc::timeout;
-use crate::middleware::deadline::Ticker;
-use crate::middleware::receive::Arriving;
-use crate::shared::Shared;
-use crate::{Call, Error};
 
 mod unary;
 
@@ -34,14 +34,14 @@ type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> 
 /// `GetUserInfo` before `stack`.
 #[derive(Debug)]
 pub struct Grpc<S> {
-    stack: Shared<S>,
+    stack: SharedService<S>,
     room: Room,
 }
 
 impl<S> Grpc<S> {
     /// Serves `stack`, which has to be always ready, as long as there is room in `room`.
     pub fn new(stack: S, room: Room) -> Self {
-        Self { stack: Shared::new(stack), room }
+        Self { stack: SharedService::new(stack), room }
     }
 }
 
@@ -80,7 +80,7 @@ where
 ///
 /// # Errors
 /// If the protocol's descriptors cannot be read.
-pub fn companions() -> Result<(Routes, tonic_health::server::HealthReporter), tonic_reflection::server::Error> {
+pub fn health_and_reflection() -> Result<(Routes, tonic_health::server::HealthReporter), tonic_reflection::server::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -91,17 +91,17 @@ pub fn companions() -> Result<(Routes, tonic_health::server::HealthReporter), to
     Ok((routes, reporter))
 }
 
-/// Takes the calls of `UserInfo` straight to it, and all others to the companions' router.
+/// Takes the calls of `UserInfo` straight to it, and all others to health and reflection.
 #[derive(Debug, Clone)]
 pub struct Dispatch<U> {
     user_info: U,
-    companions: Companions,
+    others: HealthAndReflection,
 }
 
 impl<U> Dispatch<U> {
-    /// Serves `user_info`, and `companions` beside it.
-    pub const fn new(user_info: U, companions: Companions) -> Self {
-        Self { user_info, companions }
+    /// Serves `user_info`, and `others` beside it.
+    pub const fn new(user_info: U, others: HealthAndReflection) -> Self {
+        Self { user_info, others }
     }
 }
 
@@ -122,21 +122,21 @@ where
         if request.uri().path() == GET_USER_INFO {
             Either::Left(self.user_info.call(request))
         } else {
-            Either::Right(self.companions.answer(request))
+            Either::Right(self.others.answer(request))
         }
     }
 }
 
 /// Health and reflection with a deadline for what they are asked, and a bound on how many ask.
 #[derive(Debug, Clone)]
-pub struct Companions {
+pub struct HealthAndReflection {
     routes: Routes,
     room: Room,
     ticker: Ticker,
     timeout: Duration,
 }
 
-impl Companions {
+impl HealthAndReflection {
     /// Serves `routes` as long as there is room in `room`. What asks has to come within `timeout`, or the caller's shorter deadline.
     pub const fn new(routes: Routes, room: Room, ticker: Ticker, timeout: Duration) -> Self {
         Self { routes, room, ticker, timeout }

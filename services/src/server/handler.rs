@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tower::Service;
+use user_info_layers::{Call, Error};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
 
 use crate::data::Data;
-use crate::{Call, Error};
+use crate::error;
 
 /// Answers from `data`, in the name of `ip_addr`: the advertised gRPC address, by which callers tell instances apart.
 pub fn handler(
@@ -18,7 +19,7 @@ pub fn handler(
         let shared = Arc::clone(&shared);
         async move {
             let (data, ip_addr) = &*shared;
-            let (user, visits) = data.get(call.message.user_id).await?.ok_or(Error::USER_NOT_FOUND)?;
+            let (user, visits) = data.get(call.message.user_id).await?.ok_or(error::USER_NOT_FOUND)?;
             // `ip` is never filled, as in the Go demo
             let user = User { user_id: user.id, name: user.name, ip: String::new(), email: user.email, visits };
             Ok(GetUserInfoReply { user: Some(user), ip_addr: ip_addr.as_ref().to_owned() })

@@ -1,25 +1,26 @@
 //! `GetUserInfo` over HTTP: decodes the path into a [`Call`], and encodes what comes back as protojson does.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use http::{StatusCode, Uri, header};
 use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use tower::Service;
+use user_info_layers::error::reason;
+use user_info_layers::middleware::receive::Arriving;
+use user_info_layers::shared::SharedService;
+use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use super::openapi;
 use super::room::{Held, Holding, Room};
-use crate::error::reason;
-use crate::middleware::receive::Arriving;
+use crate::error::HttpError;
 use crate::process::admin;
 use crate::protojson::Reply;
-use crate::shared::Shared;
-use crate::{Call, Error, Kind};
 
 /// What the path of `GetUserInfo` begins with.
 const USER_INFO: &str = "/user_info/";
@@ -31,15 +32,15 @@ pub fn router<S>(stack: S, room: Room, beside: Router) -> Router
 where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
-    let stack = Shared::new(stack);
+    let stack = SharedService::new(stack);
     let get_user_info = move |request: Request| {
         let (stack, held) = (stack.clone(), room.call());
         async move {
             let call = decode(request)?;
             let message = if held.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
             let reply = stack.call(call.with_message(Arriving::Here(message))).await;
-            let response = reply.map_or_else(IntoResponse::into_response, |reply| encode(&reply));
-            Ok::<_, Error>(holding(response, held))
+            let response = reply.map_or_else(|error| HttpError(error).into_response(), |reply| Json(Reply::from(&reply)).into_response());
+            Ok::<_, HttpError>(holding(response, held))
         }
     };
     Router::new()
@@ -79,7 +80,7 @@ fn holding(response: Response, held: Option<Held>) -> Response {
 }
 
 /// As Kratos with `StrictSlash`: a path with a slash too many is redirected.
-async fn fallback(uri: Uri) -> Result<Response, Error> {
+async fn fallback(uri: Uri) -> Result<Response, HttpError> {
     match uri.path().strip_suffix('/').filter(|p| p.starts_with(USER_INFO) && p.len() > USER_INFO.len()) {
         Some(path) if !path[USER_INFO.len()..].contains('/') => {
             Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, path.to_owned())]).into_response())
@@ -105,11 +106,6 @@ fn parse_int64(text: &str) -> Result<i64, Error> {
         let message = format!("parsing field \"userID\": strconv.ParseInt: parsing {shown:?}: {cause}");
         Error::new(400, reason::CODEC, "").with_message(message)
     })
-}
-
-fn encode(reply: &GetUserInfoReply) -> Response {
-    let body = serde_json::to_vec(&Reply::from(reply)).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use hyper::body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use user_info_layers::Error;
+use user_info_layers::error::reason;
+use user_info_layers::ticker::Alarm;
 
 use super::room::{Held, Room};
-use crate::Error;
-use crate::error::reason;
-use crate::middleware::deadline::Alarm;
 
 /// Length of what precedes a message: a flag and its length, in bytes.
 const PREFIX: usize = 5;

@@ -7,9 +7,10 @@ use axum::body::Bytes;
 use axum::routing::get;
 use http::header;
 use serde_json::{Value, json};
+use user_info_layers::Error;
+use user_info_layers::error::reason;
 
-use crate::Error;
-use crate::error::reason;
+use crate::error::{self, ErrorBody};
 
 /// Path of the document. It is served beside the API it describes, so whoever can call the one can read the other.
 pub const PATH: &str = "/openapi.json";
@@ -60,12 +61,12 @@ fn get_user_info() -> Value {
     let mut responses = BTreeMap::from([("200".to_owned(), body("The user.", "GetUserInfoReply"))]);
     for (description, error) in [
         ("`userID` is no 64-bit integer.", refused),
-        ("No user has this id.", Error::USER_NOT_FOUND),
+        ("No user has this id.", error::USER_NOT_FOUND),
         ("The rate limiter refused the call.", Error::RATELIMIT),
         ("A handler panicked, or what a store holds about the user cannot be read.", Error::UNKNOWN),
         ("A fault was injected; its status, reason and message are those of the settings.", fault),
-        ("The store of the users does not answer.", Error::STORE_UNAVAILABLE),
-        ("More reads wait for the store than its queue holds.", Error::STORE_OVERLOADED),
+        ("The store of the users does not answer.", error::STORE_UNAVAILABLE),
+        ("More reads wait for the store than its queue holds.", error::STORE_OVERLOADED),
         ("More calls are in flight, or hold more, than `server.maxInFlight` and `server.maxBufferedBytes` allow.", Error::OVERLOADED),
         ("The call took longer than `server.timeout`.", Error::TIMEOUT),
     ] {
@@ -76,7 +77,7 @@ fn get_user_info() -> Value {
         });
         let before = response["description"].as_str().filter(|text| !text.is_empty()).map(|text| format!("{text} "));
         response["description"] = format!("{}{description}", before.unwrap_or_default()).into();
-        response["content"]["application/json"]["examples"][&*error.reason] = json!({"value": error});
+        response["content"]["application/json"]["examples"][&*error.reason] = json!({"value": ErrorBody::from(&error)});
     }
     json!({
         "operationId": "GetUserInfo",
@@ -172,7 +173,7 @@ mod tests {
         let schemas = schemas();
         let reply = GetUserInfoReply { user: Some(User::default()), ip_addr: String::new() };
         compare(&schemas["GetUserInfoReply"], Reply::from(&reply), &schemas);
-        compare(&schemas["Error"], Error::RATELIMIT, &schemas);
+        compare(&schemas["Error"], ErrorBody::from(&Error::RATELIMIT), &schemas);
         let parts = vec![Part { name: "users", ok: true, required: false, message: String::new() }];
         compare(&schemas["Readiness"], Report { ready: true, draining: false, parts }, &schemas);
         let config = crate::reload::InForce { generation: 1, config: (), problem: None, restart_needed: false };

@@ -12,8 +12,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
-
-use crate::middleware::deadline::{Place, Ticker};
+use user_info_layers::ticker::{Place, Ticker};
 
 /// Ends a connection from outside of its task.
 #[derive(Debug, Default)]

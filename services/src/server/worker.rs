@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{self, GrpcService, Http2};
-use crate::tls;
+use super::connection::{self, GrpcService};
+use super::services::Services;
+use crate::tls::{H2, TlsAcceptor};
 
 /// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,23 +42,6 @@ pub(super) struct Accepted {
     pub stream: std::net::TcpStream,
     /// Given back when it ends.
     pub permit: OwnedSemaphorePermit,
-}
-
-/// What a worker serves.
-#[derive(Debug, Clone)]
-pub(super) struct Services<G> {
-    /// gRPC.
-    pub grpc: G,
-    /// HTTP; with the admin endpoints, unless they have a listener of their own.
-    pub http: Router,
-    /// The same for callers of HTTP/2.
-    pub http_by_http2: Router,
-    /// The admin endpoints alone.
-    pub admin: Router,
-    /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
-    pub tls: Option<Arc<tls::Acceptor>>,
-    /// How HTTP/2 is served.
-    pub http2: Http2,
 }
 
 /// A running worker.
@@ -186,7 +169,7 @@ async fn secure<G: GrpcService>(
     port: Port,
     stream: TcpStream,
     services: Services<G>,
-    tls: &tls::Acceptor,
+    tls: &TlsAcceptor,
     mut stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let shake_hands = async { if port == Port::Grpc { tls.grpc(stream).await } else { tls.http(stream).await } };
@@ -194,7 +177,7 @@ async fn secure<G: GrpcService>(
         stream = shake_hands => stream?,
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return Ok(()),
     };
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
     match port {
         Port::Grpc => services.http2.serve(stream, services.grpc, stopping).await,
         _ if http2 => services.http2.serve(stream, services.http_by_http2, stopping).await,

@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
-
-use crate::metrics::Register;
+use user_info_layers::metrics::Register;
 
 /// What is counted of certificates and their changes.
 #[derive(Debug, Clone)]
@@ -24,30 +23,20 @@ impl TlsMetrics {
     /// # Errors
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let reloads = IntCounter::new(format!("{prefix}_tls_reloads_total"), "Changes of certificates put in use.")?;
-        let failures = IntCounter::new(
-            format!("{prefix}_tls_reload_failures_total"),
-            "Changes of certificates that could not be used; the last good ones stay.",
-        )?;
-        let refused = IntGauge::new(
-            format!("{prefix}_tls_refused"),
-            "1 while the files hold certificates that cannot be used and the last good ones are, 0 otherwise.",
-        )?;
-        let issued = Gauge::new(
-            format!("{prefix}_tls_certificate_issued_timestamp_seconds"),
-            "Since when the own certificate in use is valid, in seconds since 1970; 0 without one.",
-        )?;
-        let expiry = Gauge::new(
-            format!("{prefix}_tls_certificate_expiry_timestamp_seconds"),
-            "When the own certificate in use ends, in seconds since 1970; infinite without one.",
-        )?;
-        expiry.set(f64::INFINITY);
-        registry.register(Box::new(reloads.clone()))?;
-        registry.register(Box::new(failures.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(issued.clone()))?;
-        registry.register(Box::new(expiry.clone()))?;
-        Ok(Self { reloads, failures, refused, issued, expiry })
+        let name = |suffix| format!("{prefix}_tls_{suffix}");
+        let failures = "Changes of certificates that could not be used; the last good ones stay.";
+        let refused = "1 while the files hold certificates that cannot be used and the last good ones are, 0 otherwise.";
+        let issued = "Since when the own certificate in use is valid, in seconds since 1970; 0 without one.";
+        let expiry = "When the own certificate in use ends, in seconds since 1970; infinite without one.";
+        let metrics = Self {
+            reloads: registry.counter(name("reloads_total"), "Changes of certificates put in use.")?,
+            failures: registry.counter(name("reload_failures_total"), failures)?,
+            refused: registry.gauge(name("refused"), refused)?,
+            issued: registry.float_gauge(name("certificate_issued_timestamp_seconds"), issued)?,
+            expiry: registry.float_gauge(name("certificate_expiry_timestamp_seconds"), expiry)?,
+        };
+        metrics.expiry.set(f64::INFINITY);
+        Ok(metrics)
     }
 
     pub(super) fn valid(&self, validity: Option<&Range<SystemTime>>) {

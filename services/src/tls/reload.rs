@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use user_info_api::watch::Changes;
 
 use super::{TlsError, TlsMetrics};
-use crate::reload::Changes;
+use crate::reload::POLL;
 
 /// What the files hold at one time.
 pub(super) struct Loaded<C> {
@@ -57,7 +58,7 @@ impl<C> Reloading<C> {
 
     /// Follows the files for ever.
     pub(super) async fn follow(&self) {
-        let changes = Changes::of(&self.files);
+        let mut changes = Changes::of(&self.files, POLL);
         let mut seen = self.first.clone();
         loop {
             let now = contents(&self.files);

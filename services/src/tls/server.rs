@@ -9,14 +9,13 @@ use prometheus::IntCounter;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use user_info_api::config::ServerTls;
+use user_info_layers::metrics::Register;
 
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
 use super::{TlsError, TlsMetrics};
-use crate::metrics::Register;
 
 /// Longest time a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -29,29 +28,26 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// What is counted of handshakes and certificates.
 #[derive(Debug, Clone)]
-pub struct AcceptorMetrics {
+pub struct TlsAcceptorMetrics {
     certificates: TlsMetrics,
     failures: IntCounter,
 }
 
-impl AcceptorMetrics {
+impl TlsAcceptorMetrics {
     /// Registers the metrics, their names beginning with `prefix`.
     ///
     /// # Errors
     /// If the registry has metrics of these names already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
-        let failures = IntCounter::new(
-            format!("{prefix}_tls_handshake_failures_total"),
-            "Connections refused in the TLS handshake: plaintext, no certificate that is trusted, or too slow.",
-        )?;
-        registry.register(Box::new(failures.clone()))?;
+        let failures = "Connections refused in the TLS handshake: plaintext, no certificate that is trusted, or too slow.";
+        let failures = registry.counter(format!("{prefix}_tls_handshake_failures_total"), failures)?;
         Ok(Self { certificates: TlsMetrics::new(registry, prefix)?, failures })
     }
 }
 
 /// Makes TLS connections of those accepted.
 #[derive(Debug)]
-pub struct Acceptor {
+pub struct TlsAcceptor {
     configs: Reloading<Configs>,
     failures: IntCounter,
 }
@@ -62,12 +58,12 @@ struct Configs {
     http: Arc<ServerConfig>,
 }
 
-impl Acceptor {
+impl TlsAcceptor {
     /// Reads the files that `tls` names.
     ///
     /// # Errors
     /// If they cannot be used.
-    pub fn open(tls: &ServerTls, metrics: AcceptorMetrics) -> Result<Self, TlsError> {
+    pub fn open(tls: &ServerTls, metrics: TlsAcceptorMetrics) -> Result<Self, TlsError> {
         let files: Vec<PathBuf> = [&tls.cert_file, &tls.key_file].into_iter().chain(&tls.client_ca_file).cloned().collect();
         let tls = tls.clone();
         let configs = Reloading::open(files, move || load(&tls), metrics.certificates)?;
@@ -96,7 +92,7 @@ impl Acceptor {
     }
 
     async fn accept(&self, config: Arc<ServerConfig>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let accepted = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
+        let accepted = tokio::time::timeout(HANDSHAKE, tokio_rustls::TlsAcceptor::from(config).accept(stream)).await;
         let accepted = accepted.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time")));
         accepted.inspect_err(|_| self.failures.inc())
     }

@@ -3,8 +3,6 @@
 mod mysql;
 mod redis;
 mod sqlite;
-#[path = "../support/mod.rs"]
-mod support;
 
 use prometheus::Registry;
 use user_info_api::config::{Users, Views};
@@ -15,7 +13,7 @@ fn in_memory() -> (Users, Views) {
 }
 
 fn metrics() -> DataMetrics {
-    DataMetrics::register(&Registry::new()).expect("an empty registry")
+    DataMetrics::new(&Registry::new()).expect("an empty registry")
 }
 
 async fn open(users: &Users, views: &Views) -> Result<Data, ConnectError> {

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use user_info_api::config::{MySql, Users, Views};
 use user_info_services::data::{LoadError, PageViews, Seeded, migrate, seed};
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::program::installed;
+use user_info_testing::redis::Redis;
+use user_info_testing::wait::eventually;
 
-use super::support::mariadb::Mariadb;
-use super::support::redis::Redis;
-use super::support::{program, until};
 use super::{hutao, in_memory, name, open, wrong};
 
 fn mysql(config: MySql) -> Users {
@@ -89,13 +90,13 @@ async fn mysql_killed_fails_reads_at_once_until_it_is_back() {
         assert_eq!(name(&data, 1).await, Err(LoadError::Unavailable));
     }
     assert!(start.elapsed() < Duration::from_secs(1), "100 reads took {:?}", start.elapsed());
-    until("both connections are given up", async || data.status()[0].connected == 0).await;
+    eventually("both connections are given up", async || data.status()[0].connected == 0).await;
     let error = data.status()[0].last_error.clone().unwrap_or_default();
     assert!(error.contains("Connection refused"), "{error}");
 
     server.restart().await;
-    until("reads succeed again", async || name(&data, 1).await == hutao()).await;
-    until("the error is forgotten", async || data.status()[0].last_error.is_none()).await;
+    eventually("reads succeed again", async || name(&data, 1).await == hutao()).await;
+    eventually("the error is forgotten", async || data.status()[0].last_error.is_none()).await;
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn mysql_hanging_holds_reads_for_a_second_at_most() {
     assert_eq!(name(&data, 1).await, Err(LoadError::Unavailable));
     assert!((500..1500).contains(&start.elapsed().as_millis()), "took {:?}", start.elapsed());
     server.resume();
-    until("reads succeed again", async || name(&data, 1).await == hutao()).await;
+    eventually("reads succeed again", async || name(&data, 1).await == hutao()).await;
 }
 
 #[tokio::test]
@@ -118,7 +119,7 @@ async fn mysql_away_at_start_is_waited_for() {
     let data = open(&users, &in_memory().1).await.unwrap();
     assert_eq!(name(&data, 1).await, Err(LoadError::Unavailable));
     server.restart().await;
-    until("reads succeed", async || name(&data, 1).await == hutao()).await;
+    eventually("reads succeed", async || name(&data, 1).await == hutao()).await;
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn a_rotated_password_is_read_from_its_file_again() {
 /// A key and a certificate for 127.0.0.1 that vouches for itself, as PEM files `<name>.key` and `<name>.crt` in `dir`.
 fn certificate(dir: &Path, name: &str) -> [PathBuf; 2] {
     let files = ["key", "crt"].map(|extension| dir.join(format!("{name}.{extension}")));
-    let mut openssl = Command::new(program("openssl"));
+    let mut openssl = Command::new(installed("openssl"));
     openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=test".split(' '));
     openssl.args("-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout".split(' '));
     let output = openssl.arg(&files[0]).arg("-out").arg(&files[1]).output().expect("the program is there");

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use user_info_api::config::Views;
 use user_info_services::data::{Data, PageViews, SeedError, Seeded, seed};
+use user_info_testing::redis::Redis;
+use user_info_testing::wait::eventually;
 
-use super::support::redis::Redis;
-use super::support::until;
 use super::{in_memory, metrics, open, visits, wrong};
 
 fn redis(server: &Redis) -> Views {
@@ -53,14 +53,14 @@ async fn users_are_answered_without_redis() {
     assert_eq!(metrics.views_unavailable.get(), 100);
     server.restart().await;
     server.execute(&["SET", "U:1:VISITS", "3"]).await;
-    until("views are read again", async || visits(&data, 1).await == 3).await;
+    eventually("views are read again", async || visits(&data, 1).await == 3).await;
 
     server.pause();
     let start = Instant::now();
     assert_eq!(visits(&data, 1).await, 0);
     assert!(start.elapsed() < Duration::from_millis(500), "took {:?}", start.elapsed());
     server.resume();
-    until("views are read again", async || visits(&data, 1).await == 3).await;
+    eventually("views are read again", async || visits(&data, 1).await == 3).await;
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use crate::running::{UserInfo, run};
-use crate::support::redis::Redis;
-use crate::support::{free_port, until};
+use user_info_testing::port::free_address;
+use user_info_testing::process::run;
+use user_info_testing::redis::Redis;
+use user_info_testing::wait::eventually;
+
+use crate::running::UserInfo;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 
@@ -16,12 +19,12 @@ const SECRETS: [(&str, &str); 3] =
 fn settings(dir: &Path, redis: &str) -> String {
     let dir = dir.display();
     format!(
-        "users: {{mysql: {{address: '127.0.0.1:{}', username: user_info, passwordFile: {dir}/mysql}}}}\n\
+        "users: {{mysql: {{address: '{}', username: user_info, passwordFile: {dir}/mysql}}}}\n\
          views: {{redis: {{address: '{redis}', passwordFile: {dir}/redis}}}}\n\
-         registry: {{consul: {{addresses: ['127.0.0.1:{}'], interval: 200ms, tokenFile: {dir}/token}}}}\n\
+         registry: {{consul: {{addresses: ['{}'], interval: 200ms, tokenFile: {dir}/token}}}}\n\
          live: {{log: {{level: trace, accessLinesPerSecond: 1000}}}}\n",
-        free_port(),
-        free_port()
+        free_address(),
+        free_address()
     )
 }
 
@@ -39,10 +42,10 @@ async fn no_output_holds_a_secret() {
     assert!(code == Some(64) && stderr.contains("check views.redis.username and the password file"), "{stderr}");
     said.extend([stdout, stderr]);
 
-    let settings = settings(dir.path(), &format!("127.0.0.1:{}", free_port()));
+    let settings = settings(dir.path(), &free_address().to_string());
     let service = UserInfo::start_with("drainDelay: 0s", &settings).await;
     said.extend(service.process());
-    until("each of the three has failed", async || {
+    eventually("each of the three has failed", async || {
         said.push(service.get("/user_info/1").await.1);
         let told = (service.log() + &service.get("/readyz").await.1).to_lowercase();
         ["mysql", "redis", "consul"].iter().all(|part| told.contains(part))

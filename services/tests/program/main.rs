@@ -11,9 +11,6 @@ mod stop;
 #[cfg(test)]
 mod stores;
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-mod support;
-#[cfg(test)]
 mod sweep;
 #[cfg(test)]
 mod tls;

@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 
-use crate::running::{IN_MEMORY, run};
-use crate::support::free_port;
+use user_info_testing::port::free_address;
+use user_info_testing::process::run;
+
+use crate::running::IN_MEMORY;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");
@@ -67,14 +69,14 @@ async fn a_file_that_is_missing_and_an_option_that_is_none_are_refused() {
 async fn a_port_that_is_taken_is_an_error_of_its_own_and_nothing_is_half_started() {
     let dir = tempfile::tempdir().expect("a folder");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let (taken_at, grpc) = (taken.local_addr().expect("bound"), format!("127.0.0.1:{}", free_port()));
+    let (taken_at, grpc) = (taken.local_addr().expect("bound"), free_address());
     let server = format!("server: {{grpc: {{listen: '{grpc}'}}, http: {{listen: '{taken_at}'}}}}\n");
     std::fs::write(dir.path().join("taken.yaml"), format!("{IN_MEMORY}{server}")).expect("written");
     let (code, stdout, stderr) = run(USER_INFO, &["--config", "taken.yaml"], dir.path()).await;
     assert_eq!((code, stdout.as_str()), (Some(69), ""), "{stderr}");
     let remedy = "another process has this port; stop it or choose another port";
     assert_eq!(stderr, format!("user_info: server.http.listen: cannot listen on {taken_at}: {remedy}\n"));
-    TcpListener::bind(&grpc).expect("the other port is free again");
+    TcpListener::bind(grpc).expect("the other port is free again");
 
     let client = format!("admin: {{listen: '{taken_at}'}}\ndiscovery: {{addresses: ['{grpc}']}}\n");
     std::fs::write(dir.path().join("taken.yaml"), client).expect("written");
@@ -85,7 +87,7 @@ async fn a_port_that_is_taken_is_an_error_of_its_own_and_nothing_is_half_started
 
 #[tokio::test]
 async fn one_call_without_anybody_to_answer_is_an_error_as_json() {
-    let target = format!("127.0.0.1:{}", free_port());
+    let target = free_address().to_string();
     let dir = tempfile::tempdir().expect("a folder");
     let (code, stdout, stderr) = run(USER_CLIENT, &["--once", "--target", &target], dir.path()).await;
     let error: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");

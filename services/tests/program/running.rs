@@ -1,20 +1,18 @@
 //! A running `user_info`, and calls to it.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-use axum::body::Body;
-use http::{Request, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use user_info_proto::user_info_client::UserInfoClient;
-
-use crate::support::{free_port, until};
+use user_info_testing::http::{Answer, Http};
+use user_info_testing::port::{free_address, free_addresses};
+use user_info_testing::process::Process;
+use user_info_testing::wait::eventually;
 
 /// Stores that need no server.
 pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
@@ -24,7 +22,7 @@ pub(crate) type Channel = Client<HttpConnector, tonic::body::Body>;
 
 /// A running `user_info`, killed when dropped. `admin` is where it serves the admin endpoints, if not at `http`.
 pub(crate) struct UserInfo {
-    child: Child,
+    program: Process,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
@@ -44,49 +42,40 @@ impl UserInfo {
 
     /// The same with the admin endpoints on a port of their own, and TLS on the others, which `tls` describes.
     pub(crate) async fn start_secure(tls: &str, server: &str) -> Self {
-        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let admin = free_address();
         Self::launch(&format!("admin: {{listen: '{admin}'}}, tls: {tls}, {server}"), IN_MEMORY, Some(admin)).await
     }
 
     /// The first with the admin endpoints on a port of their own.
     pub(crate) async fn start_split(server: &str, more: &str) -> Self {
-        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let admin = free_address();
         Self::launch(&format!("admin: {{listen: '{admin}'}}, {server}"), &format!("{IN_MEMORY}{more}"), Some(admin)).await
     }
 
     async fn launch(server: &str, more: &str, admin: Option<SocketAddr>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let [grpc, http] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let [grpc, http] = free_addresses();
         let config = dir.path().join("user_info.yaml");
         let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
         std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
         let mut program = Command::new(env!("CARGO_BIN_EXE_user_info"));
         let log = std::fs::File::create(dir.path().join("log")).expect("created");
         let program = program.arg("--config").arg(&config).arg("--stop-with-stdin").stdin(Stdio::piped()).stderr(log);
-        let service = Self { child: program.spawn().expect("it starts"), grpc, http, admin, dir };
-        until("user_info serves", async || service.try_http("GET", "/healthz").await.is_some()).await;
+        let service = Self { program: Process::spawn(program), grpc, http, admin, dir };
+        eventually("user_info serves", async || service.try_http("GET", "/healthz").await.is_some()).await;
         service
     }
 
-    /// Status, content type and body of the answer; none if nobody answers.
-    pub(crate) async fn try_http(&self, method: &str, path: &str) -> Option<(StatusCode, String, String)> {
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.admin.unwrap_or(self.http)))
-            .body(Body::empty())
-            .expect("a request");
-        let response = client.request(request).await.ok()?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.into_body().collect().await.ok()?.to_bytes();
-        let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().expect("text"));
-        Some((status, content_type.to_owned(), String::from_utf8(body.to_vec()).expect("text")))
+    /// The answer over HTTP; none if nobody answers.
+    pub(crate) async fn try_http(&self, method: &str, path: &str) -> Option<Answer> {
+        let url = format!("http://{}{path}", self.admin.unwrap_or(self.http));
+        Http::default().ask(method, &url, String::new()).await.ok()
     }
 
     /// Status and body of the answer.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.try_http("GET", path).await.expect("an answer");
-        (status.as_u16(), body)
+        let answer = self.try_http("GET", path).await.expect("an answer");
+        (answer.status, answer.body)
     }
 
     /// The value of one series of `/metrics`; 0 if there is none.
@@ -124,48 +113,32 @@ impl UserInfo {
     /// Its arguments and its environment, as every user of the machine and its own one see them.
     pub(crate) fn process(&self) -> [String; 2] {
         ["cmdline", "environ"].map(|file| {
-            let text = std::fs::read(format!("/proc/{}/{file}", self.child.id())).expect("it runs");
+            let text = std::fs::read(format!("/proc/{}/{file}", self.program.id())).expect("it runs");
             String::from_utf8_lossy(&text).replace('\0', " ")
         })
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        self.program.signal(signal);
     }
 
     /// Ends its standard input.
     pub(crate) fn close_stdin(&mut self) {
-        self.child.stdin.take();
+        self.program.close_stdin();
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
-        until("user_info ends", async || {
-            status = self.child.try_wait().expect("ours");
-            status.is_some()
-        })
-        .await;
-        status.expect("it ended")
+        self.program.ended().await
     }
 }
 
 impl Drop for UserInfo {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.kill();
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
     }
-}
-
-/// Runs a program that is to end by itself: exit code, standard output and standard error.
-pub(crate) async fn run(program: &str, args: &[&str], dir: &Path) -> (Option<i32>, String, String) {
-    let mut command = tokio::process::Command::new(program);
-    let output = command.args(args).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(std::time::Duration::from_secs(30), output).await.expect("it ends in time").expect("it starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (output.status.code(), text(output.stdout), text(output.stderr))
 }

@@ -9,9 +9,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use user_info_proto::GetUserInfoRequest;
+use user_info_testing::wait::eventually;
 
 use crate::running::UserInfo;
-use crate::support::until;
 
 const IN_FLIGHT: &str = "bbs_user_info_server_requests_in_flight{kind=\"grpc\",operation=\"/api.user_info.UserInfo/GetUserInfo\"}";
 
@@ -27,10 +27,10 @@ async fn told_to_stop_it_says_so_serves_on_and_finishes_the_calls_in_flight() {
     let mut client = service.client();
     let begun = Instant::now();
     let call = tokio::spawn(async move { client.get_user_info(GetUserInfoRequest { user_id: 1 }).await });
-    until("the call is in flight", async || service.metric(IN_FLIGHT).await == 1).await;
+    eventually("the call is in flight", async || service.metric(IN_FLIGHT).await == 1).await;
 
     service.signal(Signal::TERM);
-    until("not ready any more", async || service.get("/readyz").await.0 == 503).await;
+    eventually("not ready any more", async || service.get("/readyz").await.0 == 503).await;
     let (_, report) = service.get("/readyz").await;
     let report: Value = serde_json::from_str(&report).expect("JSON");
     assert_eq!((&report["ready"], &report["draining"]), (&false.into(), &true.into()), "{report}");
@@ -51,7 +51,7 @@ async fn calls_that_take_too_long_are_cut_off() {
     let mut service = UserInfo::start("drainDelay: 0s, shutdownTimeout: 300ms, timeout: 1h", &taking("1h")).await;
     let mut client = service.client();
     let call = tokio::spawn(async move { client.get_user_info(GetUserInfoRequest { user_id: 1 }).await });
-    until("the call is in flight", async || service.metric(IN_FLIGHT).await == 1).await;
+    eventually("the call is in flight", async || service.metric(IN_FLIGHT).await == 1).await;
     service.signal(Signal::INT);
     assert_eq!(service.ended().await.code(), Some(0));
     call.await.expect("no panic").expect_err("cut off");
@@ -61,7 +61,7 @@ async fn calls_that_take_too_long_are_cut_off() {
 async fn told_twice_it_ends_at_once() {
     let mut service = UserInfo::start("drainDelay: 10m", "").await;
     service.signal(Signal::TERM);
-    until("not ready any more", async || service.get("/readyz").await.0 == 503).await;
+    eventually("not ready any more", async || service.get("/readyz").await.0 == 503).await;
     service.signal(Signal::TERM);
     assert_eq!(service.ended().await.code(), Some(130));
 }

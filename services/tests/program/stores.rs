@@ -1,10 +1,12 @@
 //! Stores and a registry that are not there, or refuse: what stops the program, and what it bears.
 
 use serde_json::Value;
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::port::{free_address, free_addresses};
+use user_info_testing::process::run;
+use user_info_testing::wait::eventually;
 
-use crate::running::{IN_MEMORY, UserInfo, run};
-use crate::support::mariadb::Mariadb;
-use crate::support::{free_port, until};
+use crate::running::{IN_MEMORY, UserInfo};
 
 #[tokio::test]
 async fn a_database_that_refuses_the_password_stops_the_start() {
@@ -13,7 +15,7 @@ async fn a_database_that_refuses_the_password_stops_the_start() {
     let address = server.config().address;
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("password"), "guess\n").expect("written");
-    let [grpc, http] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
+    let [grpc, http] = free_addresses();
     let config = format!(
         "users: {{mysql: {{address: '{address}', username: bbs, passwordFile: password}}}}\nviews: {{memory: true}}\n\
          server: {{grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}}}\n"
@@ -28,7 +30,7 @@ async fn a_database_that_refuses_the_password_stops_the_start() {
 
 #[tokio::test]
 async fn a_database_that_is_not_there_is_waited_for() {
-    let users = format!("users: {{mysql: {{address: '127.0.0.1:{}'}}}}\nviews: {{memory: true}}", free_port());
+    let users = format!("users: {{mysql: {{address: '{}'}}}}\nviews: {{memory: true}}", free_address());
     let service = UserInfo::start_with("drainDelay: 0s", &users).await;
     let (status, body) = service.get("/user_info/1").await;
     assert_eq!(status, 503);
@@ -40,11 +42,11 @@ async fn a_database_that_is_not_there_is_waited_for() {
 
 #[tokio::test]
 async fn a_registry_that_is_not_there_is_reported_and_lived_without() {
-    let registry = format!("127.0.0.1:{}", free_port());
+    let registry = free_address();
     let more = format!("{IN_MEMORY}registry: {{consul: {{addresses: ['{registry}']}}}}");
     let service = UserInfo::start_with("drainDelay: 0s", &more).await;
     assert_eq!(service.get("/user_info/1").await.0, 200);
-    until("ready without it", async || service.get("/readyz").await.0 == 200).await;
+    eventually("ready without it", async || service.get("/readyz").await.0 == 200).await;
     let (_, report) = service.get("/readyz").await;
     let report: Value = serde_json::from_str(&report).expect("JSON");
     let part = report["parts"].as_array().expect("parts").iter().find(|p| p["name"] == "registry").expect("a part");

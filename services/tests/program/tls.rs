@@ -1,16 +1,17 @@
 //! TLS and mutual TLS of the real programs: who gets in, and certificates that are replaced under load.
 
-mod authority;
 mod caller;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use self::authority::Authority;
+use user_info_testing::authority::{self, Authority};
+use user_info_testing::process::run;
+use user_info_testing::wait::eventually;
+
 use self::caller::Caller;
-use crate::running::{IN_MEMORY, UserInfo, run};
-use crate::support::until;
+use crate::running::{IN_MEMORY, UserInfo};
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");
@@ -62,7 +63,7 @@ async fn callers_over_tls_are_served_and_others_refused() {
     }
     let refused = service.metric(REFUSED).await;
     assert!(caller::plaintext(service.http).await.is_none() && caller::plaintext(service.grpc).await.is_none());
-    until("both are counted", async || service.metric(REFUSED).await >= refused + 2).await;
+    eventually("both are counted", async || service.metric(REFUSED).await >= refused + 2).await;
     assert_eq!(service.get("/readyz").await.0, 200, "the admin endpoints speak plaintext on their own listener");
 }
 
@@ -114,17 +115,17 @@ async fn certificates_are_replaced_under_load_without_a_failed_call_and_broken_o
     for serial in 2..=5 {
         let before = calls.load(Relaxed);
         authority.issue("server", serial);
-        until("the new certificate is served", async || caller.serial(service.http).await == serial).await;
-        until("calls go on", async || calls.load(Relaxed) > before + 8).await;
+        eventually("the new certificate is served", async || caller.serial(service.http).await == serial).await;
+        eventually("calls go on", async || calls.load(Relaxed) > before + 8).await;
     }
     assert_eq!((service.metric(RELOADS).await, service.metric(FAILURES).await), (4, 0));
 
     // The key of another certificate: refused, and said so.
     authority.issue_mismatched("server");
-    until("the broken pair is counted", async || service.metric(FAILURES).await >= 1).await;
+    eventually("the broken pair is counted", async || service.metric(FAILURES).await >= 1).await;
     assert_eq!(caller.serial(service.http).await, 5, "the last good one stays");
     authority.issue("server", 6);
-    until("a good one is used again", async || caller.serial(service.http).await == 6).await;
+    eventually("a good one is used again", async || caller.serial(service.http).await == 6).await;
     done.store(true, Relaxed);
     for task in load {
         task.await.expect("no call failed");

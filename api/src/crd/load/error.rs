@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::document::Node;
 use super::path::Path;
 
 /// One field that cannot stand as it is.
@@ -69,10 +68,10 @@ impl LoadError {
         lines(&self.problems, file)
     }
 
-    /// Finds the lines of the problems.
-    pub(super) fn locate(mut self, document: &Node) -> Self {
+    /// Puts the problems at the lines of their fields, in that order.
+    pub(super) fn locate(mut self, line: impl Fn(&Path) -> u64) -> Self {
         for problem in &mut self.problems {
-            problem.line = Some(document.line(&problem.path));
+            problem.line = Some(line(&problem.path));
         }
         self.problems.sort_by_key(|problem| problem.line);
         self

@@ -22,7 +22,7 @@ use super::UserInfoDeployment;
 /// All fields that are unknown, of the wrong type or out of range; if there are none, all rules that do not hold.
 pub fn load(text: &str) -> Result<UserInfoDeployment, LoadError> {
     let document = Node::parse(text)?;
-    resource(document.to_value()).map_err(|error| error.locate(&document))
+    resource(document.to_value()).map_err(|error| error.locate(|path| document.line(path)))
 }
 
 /// Reads one resource that is no text, as [`load`] does.

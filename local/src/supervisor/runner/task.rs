@@ -1,25 +1,25 @@
 //! What runs on behalf of a [`Runner`](super::Runner): the life of one process.
 
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, PoisonError};
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use user_info_api::Exit;
 
-use super::{Event, Line, Since};
+use super::child::ChildProcess;
+use super::confirm::confirmed;
+use super::status::Status;
 use crate::http::Http;
-use crate::page::{Process, ProcessState};
 use crate::supervisor::backoff::Backoff;
+use crate::supervisor::event::Event;
 use crate::supervisor::launch::Launch;
+use crate::supervisor::process::ProcessState;
 
 /// Exit code of a program whose configuration cannot be used: starting it again would not help.
 const EXIT_CONFIG: i32 = Exit::Usage as i32;
-/// Time between looks at a process that is not ready, or has not confirmed its configuration.
-const LOOK: Duration = Duration::from_millis(50);
 /// Pause before a config file that could not be written is written again.
 const RETRY: Duration = Duration::from_millis(500);
 /// On top of what a process may take to stop.
@@ -27,8 +27,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) struct Task {
     pub(super) wants: watch::Receiver<Option<Arc<Launch>>>,
-    pub(super) shown: watch::Sender<Process>,
-    pub(super) since: Since,
+    pub(super) status: Status,
     pub(super) http: Http,
     pub(super) rolling: Arc<Semaphore>,
     /// Held from before a restart for a change until the process is ready again.
@@ -39,8 +38,12 @@ pub(super) struct Task {
 
 /// Why a process does not run any more.
 enum End {
-    Itself(ExitStatus),
     Told,
+    /// Unasked: how, and whether it would help to start it again.
+    Itself {
+        how: String,
+        again: bool,
+    },
 }
 
 impl Task {
@@ -49,67 +52,61 @@ impl Task {
         loop {
             let Some(launch) = self.wants.borrow_and_update().clone() else {
                 // any => Stopped, until it is wanted again
-                self.show(ProcessState::Stopped, |p| p.pid = None);
+                self.status.enter(ProcessState::Stopped, |p| p.pid = None);
                 if self.wants.changed().await.is_err() {
                     return;
                 }
                 continue;
             };
             let started = Instant::now();
-            let (ended, said) = match self.launch(&launch) {
-                Ok((child, held, said)) => {
-                    let ended = self.watch_over(child, launch).await.map_err(|e| e.to_string());
-                    drop(held);
-                    (ended, Some(said))
+            match self.live(launch).await {
+                End::Told => {}
+                End::Itself { how, again } => {
+                    let pause = again.then(|| self.backoff.after(started));
+                    self.pause(how, pause).await;
                 }
-                Err(error) => (Err(format!("{}: {error}", launch.program.display())), None),
-            };
-            match ended {
-                Ok(End::Told) => {}
-                Ok(End::Itself(status)) => {
-                    let said = said.and_then(|s| s.borrow().clone()).map(|s| format!(": {s}")).unwrap_or_default();
-                    self.ended(format!("{status}{said}"), status.code() != Some(EXIT_CONFIG), started).await;
-                }
-                Err(error) => self.ended(error, true, started).await,
             }
         }
     }
 
-    /// The process, the end of its standard input that keeps it running, and what it said last.
-    fn launch(&self, launch: &Launch) -> std::io::Result<(Child, Option<ChildStdin>, watch::Receiver<Option<String>>)> {
-        self.show_launch(launch);
-        launch.prepare()?;
-        launch.put()?;
-        let mut child = Command::new(&launch.program)
-            .args(&launch.args)
-            .arg("--config")
-            .arg(&launch.config_file)
-            .arg("--stop-with-stdin")
-            .stdin(Stdio::piped()) // closed by our end, however it comes: then the process stops
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0) // Ctrl-C is for us; we stop the others in order
-            .kill_on_drop(true) // told twice to stop, we do not wait
-            .spawn()?;
-        let (last, said) = watch::channel(None);
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(forward(stdout, launch.name.clone(), true, self.events.clone(), None));
+    /// One run of the process, from its start to its end.
+    async fn live(&mut self, launch: Arc<Launch>) -> End {
+        let mut child = match self.start(&launch) {
+            Ok(child) => child,
+            Err(error) => return End::Itself { how: format!("{}: {error}", launch.program.display()), again: true },
+        };
+        match self.watch_over(&mut child, launch).await {
+            Ok(None) => End::Told,
+            Ok(Some(status)) => {
+                let said = child.last_line().map(|line| format!(": {line}")).unwrap_or_default();
+                End::Itself { how: format!("{status}{said}"), again: status.code() != Some(EXIT_CONFIG) }
+            }
+            Err(error) => End::Itself { how: error.to_string(), again: true },
         }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(forward(stderr, launch.name.clone(), false, self.events.clone(), Some(last)));
-        }
-        let pid = child.id();
-        self.shown.send_modify(|p| p.pid = pid);
-        let held = child.stdin.take(); // `Child::wait` would close it
-        Ok((child, held, said))
     }
 
-    /// Returns when the process has ended, by itself or as told.
-    async fn watch_over(&mut self, mut child: Child, mut launch: Arc<Launch>) -> std::io::Result<End> {
+    fn start(&self, launch: &Launch) -> io::Result<ChildProcess> {
+        // any => Starting
+        self.status.enter(ProcessState::Starting, |p| {
+            p.generation = None;
+            p.grpc = launch.grpc;
+            p.http = Some(launch.http);
+            p.admin = Some(launch.admin);
+            p.weight = launch.weight;
+        });
+        launch.prepare()?;
+        launch.put()?;
+        let child = ChildProcess::start(launch, &self.events)?;
+        self.status.update(|p| p.pid = child.pid());
+        Ok(child)
+    }
+
+    /// Returns when the process has ended: with its status if it did by itself, with none if it was told to.
+    async fn watch_over(&mut self, child: &mut ChildProcess, mut launch: Arc<Launch>) -> io::Result<Option<ExitStatus>> {
         loop {
             tokio::select! {
                 biased;
-                status = child.wait() => return Ok(End::Itself(status?)),
+                status = child.ended() => return status.map(Some),
                 changed = self.wants.changed() => {
                     let wanted = if changed.is_ok() { self.wants.borrow_and_update().clone() } else { None };
                     match wanted {
@@ -121,39 +118,37 @@ impl Task {
                         Some(_) => match self.turn().await {
                             Some(permit) => {
                                 self.permit = Some(permit);
-                                return self.stop(child, &launch).await;
+                                return self.stop(child, &launch).await.map(|()| None);
                             }
                             None => self.wants.mark_changed(), // wanted otherwise by now
                         },
-                        None => return self.stop(child, &launch).await,
+                        None => return self.stop(child, &launch).await.map(|()| None),
                     }
                 }
-                () = look(&self.http, &self.shown, &launch) => {
-                    let ready = self.shown.borrow().state == ProcessState::Ready;
-                    if ready {
-                        let generation = launch.generation;
-                        self.shown.send_modify(|p| {
-                            p.generation = Some(generation);
-                            p.note = None;
-                        });
-                        let _ = self.events.send(Event::Changed);
-                    } else {
-                        // Starting => Ready
-                        self.permit = None;
-                        self.show(ProcessState::Ready, |p| p.note = None);
-                    }
-                }
+                () = confirmed(&self.http, &self.status, &launch) => self.confirmed(&launch),
             }
         }
     }
 
-    /// A config file that cannot be written, such as to a full disk, is no reason to stop what runs: it is tried again after a pause.
-    async fn unwritten(&mut self, launch: &Launch, error: &std::io::Error) {
-        let note = format!("{}: {error}; the last config stays in force", launch.config_file.display());
-        if self.shown.borrow().note.as_ref() != Some(&note) {
-            self.shown.send_modify(|p| p.note = Some(note));
-            let _ = self.events.send(Event::Changed);
+    /// Notes that the process is ready, or if it is, that the generation of `launch` is in force.
+    fn confirmed(&mut self, launch: &Launch) {
+        let ready = self.status.process().state == ProcessState::Ready;
+        if ready {
+            self.status.update(|p| {
+                p.generation = Some(launch.generation);
+                p.note = None;
+            });
+        } else {
+            // Starting => Ready
+            self.permit = None;
+            self.status.enter(ProcessState::Ready, |p| p.note = None);
         }
+    }
+
+    /// A config file that cannot be written, such as to a full disk, is no reason to stop what runs: it is tried again after a pause.
+    async fn unwritten(&mut self, launch: &Launch, error: &io::Error) {
+        let note = format!("{}: {error}; the last config stays in force", launch.config_file.display());
+        self.status.update(|p| p.note = Some(note));
         sleep(RETRY).await;
         self.wants.mark_changed();
     }
@@ -166,103 +161,34 @@ impl Task {
         }
     }
 
-    async fn stop(&mut self, mut child: Child, launch: &Launch) -> std::io::Result<End> {
+    async fn stop(&self, child: &mut ChildProcess, launch: &Launch) -> io::Result<()> {
         // Ready => Draining
-        self.show(ProcessState::Draining, |_| {});
-        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM); // gone already is as good
-        }
-        if timeout(launch.stop_limit + GRACE, child.wait()).await.is_err() {
-            child.kill().await?;
-        }
-        Ok(End::Told)
+        self.status.enter(ProcessState::Draining, |_| {});
+        child.stop(launch.stop_limit + GRACE).await
     }
 
-    /// A process that ended by itself starts again after a pause; one that cannot use its configuration waits for another.
-    async fn ended(&mut self, how: String, again: bool, started: Instant) {
+    /// Says that the process ended by itself, and waits for `pause`, or without one for another configuration.
+    async fn pause(&mut self, how: String, pause: Option<Duration>) {
         self.permit = None;
-        let pause = again.then(|| self.backoff.after(started));
-        let _ = self.events.send(Event::Ended { name: self.shown.borrow().name.clone(), how: how.clone(), pause });
+        let name = self.status.process().name.clone();
+        let _ = self.events.send(Event::Ended { name, how: how.clone(), pause });
         // any => Restarting | Failed
-        let state = if again { ProcessState::Restarting } else { ProcessState::Failed };
-        self.show(state, |p| {
+        let state = if pause.is_some() { ProcessState::Restarting } else { ProcessState::Failed };
+        self.status.enter(state, |p| {
             p.pid = None;
-            p.restarts += u32::from(again);
+            p.restarts += u32::from(pause.is_some());
             p.generation = None;
             p.note = Some(how);
         });
-        let wait = async {
+        let over = async {
             match pause {
                 Some(pause) => sleep(pause).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = wait => {}
+            () = over => {}
             _ = self.wants.changed() => self.wants.mark_changed(),
-        }
-    }
-
-    fn show_launch(&self, launch: &Launch) {
-        self.shown.send_modify(|p| {
-            p.state = ProcessState::Starting;
-            p.generation = None;
-            p.grpc = launch.grpc;
-            p.http = Some(launch.http);
-            p.admin = Some(launch.admin);
-            p.weight = launch.weight;
-        });
-    }
-
-    fn show(&mut self, state: ProcessState, and: impl FnOnce(&mut Process)) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.shown.send_modify(|p| {
-            p.state = state;
-            and(p);
-        });
-        let _ = self.events.send(Event::Changed);
-    }
-}
-
-/// Completes once the process is ready, and after that once it has confirmed its generation.
-async fn look(http: &Http, shown: &watch::Sender<Process>, launch: &Launch) {
-    let (ready, confirmed) = {
-        let process = shown.borrow();
-        (process.state == ProcessState::Ready, process.generation == Some(launch.generation))
-    };
-    if ready && confirmed {
-        return std::future::pending().await;
-    }
-    loop {
-        let path = if ready { "/config" } else { "/readyz" };
-        if let Some((status, text)) = http.get(launch.admin, path).await
-            && status.is_success()
-            && (!ready || generation(&text) == Some(launch.generation))
-        {
-            return;
-        }
-        sleep(LOOK).await;
-    }
-}
-
-fn generation(config: &str) -> Option<i64> {
-    serde_json::from_str::<serde_json::Value>(config).ok()?.get("generation")?.as_i64()
-}
-
-async fn forward(
-    from: impl AsyncRead + Unpin,
-    name: String,
-    stdout: bool,
-    events: mpsc::UnboundedSender<Event>,
-    last: Option<watch::Sender<Option<String>>>,
-) {
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(text)) = lines.next_line().await {
-        if let Some(last) = &last {
-            last.send_replace(Some(text.clone()));
-        }
-        if events.send(Event::Line(Line { name: name.clone(), stdout, text })).is_err() {
-            return;
         }
     }
 }

@@ -8,12 +8,12 @@ use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::{descriptors, memory};
+use user_info_testing::wait::{PATIENCE, check, eventually};
 
 use super::{GET_USER_INFO, MEMORY, connections, serves, start};
-use crate::metrics::Metrics;
-use crate::process::{descriptors, memory};
 use crate::setting::number;
-use crate::support::{PATIENCE, check, eventually};
 
 /// Conversations; `USER_INFO_TEST_CONVERSATIONS` says otherwise.
 const CONVERSATIONS: u64 = 10_000;

@@ -11,9 +11,9 @@ use http::{HeaderMap, Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use user_info_testing::wait::PATIENCE;
 
 use super::GET_USER_INFO;
-use crate::support::PATIENCE;
 
 /// A call that has begun: its answer, and where its message would go.
 pub(super) struct Begun {

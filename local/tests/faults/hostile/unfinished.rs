@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use user_info_testing::http::get;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::memory;
+use user_info_testing::wait::{check, eventually};
 
 use super::frames::{CONTINUATION, HEADERS, PREFACE, SETTINGS, frame};
 use super::peer::{Peer, ends, head, status};
 use super::{GET_USER_INFO, connections, rest, serves, start};
 use crate::instance::{Caller, Instance};
-use crate::metrics::Metrics;
-use crate::process::memory;
-use crate::support::{check, eventually, get};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";

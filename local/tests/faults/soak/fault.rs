@@ -8,9 +8,9 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+use user_info_testing::process::signal;
 
 use super::world::World;
-use crate::process::signal;
 use crate::proxy::Mode;
 
 /// One kind of fault.
@@ -115,7 +115,7 @@ impl World {
             Fault::ConsulKilled => {
                 self.consul.kill();
                 sleep(lasts).await;
-                self.consul.restart();
+                self.consul.restart().await;
             }
             Fault::ConsulFrozen => {
                 self.consul.freeze(true);

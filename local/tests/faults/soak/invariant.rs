@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use user_info_local::http::Http;
+use user_info_testing::http::Http;
+use user_info_testing::metrics::Metrics;
+use user_info_testing::process::{descriptors, memory};
 
 use super::world::World;
-use crate::metrics::Metrics;
-use crate::process::{descriptors, memory};
 
 /// Time in which everything has to be well again after a fault.
 const DEADLINE: Duration = Duration::from_secs(60);

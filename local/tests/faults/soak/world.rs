@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use rustix::process::Signal;
+use user_info_testing::consul::Consul;
+use user_info_testing::mariadb::Mariadb;
+use user_info_testing::process::signal;
+use user_info_testing::redis::Redis;
+use user_info_testing::system::{Row, System};
+use user_info_testing::wait::eventually;
 
-use crate::consul_server::Consul;
 use crate::measure::Watch;
-use crate::process::signal;
 use crate::proxy::Proxy;
-use crate::servers::mariadb::Mariadb;
-use crate::servers::redis::Redis;
 use crate::stores::{migrate_and_seed, mysql};
-use crate::support::{check, eventually, get};
-use crate::system::{Process, System};
 
 /// All of it.
 pub(super) struct World {
@@ -41,13 +41,7 @@ impl World {
     pub(super) async fn start() -> Self {
         let (mariadb, redis) = tokio::join!(Mariadb::start(), Redis::start());
         migrate_and_seed(&mariadb.config().address);
-        let consul = Consul::start("", false);
-        let agent = consul.address.parse().expect("an address");
-        eventually("consul starts", async || {
-            let (status, text) = get(agent, "/v1/catalog/services").await;
-            check(status == 200 && text.contains("consul"), text)
-        })
-        .await;
+        let consul = Consul::start().await;
         let users = Proxy::start(&mariadb.config().address).await;
         let views = Proxy::start(&redis.config().address).await;
         let registry = Proxy::start(&consul.address).await;
@@ -66,7 +60,7 @@ impl World {
     pub(super) async fn pid(&self, name: &str) -> u32 {
         eventually("the process runs", async || {
             let now = self.system.processes().await;
-            let found = now.iter().find(|p| p.name == name && p.state == "ready").and_then(|p: &Process| p.pid);
+            let found = now.iter().find(|p| p.name == name && p.state == "ready").and_then(|p: &Row| p.pid);
             found.ok_or(now)
         })
         .await

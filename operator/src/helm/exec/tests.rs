@@ -75,7 +75,7 @@ async fn however_much_is_written_little_is_kept() {
 async fn it_has_a_limit_and_is_told_first_then_killed_with_all_it_started() {
     let mut fake = fake("trap 'echo told >>args; exit 1' TERM; sleep 60 & echo $! >child; wait");
     let start = Instant::now();
-    assert_eq!(complaint(fake.run(b"", Duration::from_millis(300)).await).reason, "HelmTimeout");
+    assert_eq!(complaint(fake.run(b"", Duration::from_millis(300)).await).reason, Reason::HelmTimeout);
     assert!(start.elapsed() < Duration::from_secs(9), "it ends when it is told");
     assert_eq!(fake.read("args"), "told\n");
     let child = Path::new("/proc").join(fake.read("child").trim());
@@ -106,7 +106,7 @@ async fn a_missing_program_is_named() {
     let complaint = complaint(fake.run(b"", LONG).await);
     assert_eq!(
         (complaint.reason, complaint.message.as_str()),
-        ("HelmBroken", "/no/helm cannot be run: No such file or directory (os error 2)")
+        (Reason::HelmBroken, "/no/helm cannot be run: No such file or directory (os error 2)")
     );
 }
 
@@ -114,7 +114,7 @@ async fn a_missing_program_is_named() {
 async fn a_right_that_is_missing_is_told_with_the_way_to_look() {
     let mut fake = fake("echo 'Error: secrets is forbidden: User \"x\" cannot list resource' >&2; exit 1");
     let complaint = complaint(fake.run(b"", LONG).await);
-    assert_eq!(complaint.reason, "Forbidden");
+    assert_eq!(complaint.reason, Reason::Forbidden);
     let look = "kubectl auth can-i --list --namespace=demo --as=system:serviceaccount:demo:user-info-charts";
     assert!(complaint.message.ends_with(look), "{}", complaint.message);
 }

@@ -2,9 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch};
 use serde_json::json;
 
+use super::look::look;
 use super::take_over;
 use crate::children::created_by;
 use crate::context::Context;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::names::{ADOPT, INSTANCE, MANAGED_BY, OPERATOR, Owner};
 use crate::ownership::{Ownership, is_resource, ownership, title};
 use crate::reconcile::build::Child;
+use crate::writes;
 
 /// Tries to write what others write at the same time, such as the Deployment's own controller.
 const TRIES: usize = 5;
@@ -30,8 +32,7 @@ pub(super) async fn claim(api: &Api<DynamicObject>, owner: &Owner, child: &Child
     let refused = |source: kube::Error| Error::Apply { kind: child.kind, name: child.name.clone(), source: source.into() };
     let replaced = || Error::Replaced { kind: child.kind, name: child.name.clone() };
     let object: DynamicObject = serde_json::from_value(child.manifest.clone()).map_err(|error| refused(kube::Error::SerdeError(error)))?;
-    let parameters = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-    match api.create(&parameters, &object).await {
+    match api.create(&writes::create(), &object).await {
         Ok(made) => {
             context.metrics.writes.with_label_values(&[child.kind.name(), "create"]).inc();
             return Ok(Claimed { uid: made.metadata.uid.unwrap_or_default(), stood: false });
@@ -62,12 +63,6 @@ pub(super) async fn foreign<'a>(owner: &Owner, children: impl Iterator<Item = &'
     Ok(all)
 }
 
-/// The metadata of an object; none if it is not there. By a list, which every kind is watched by already.
-pub(in crate::reconcile) async fn look(api: &Api<DynamicObject>, name: &str) -> Result<Option<ObjectMeta>, kube::Error> {
-    let list = api.list_metadata(&ListParams::default().fields(&format!("metadata.name={name}"))).await?;
-    Ok(list.items.into_iter().next().map(|object| object.metadata))
-}
-
 /// Makes an object the resource's that is offered to it, by one write: after that it can be applied like any other. Fields of those who made it
 /// become the operator's, so that what is not wanted goes.
 async fn adopt(api: &Api<DynamicObject>, owner: &Owner, child: &Child, live: ObjectMeta, context: &Context) -> Result<Claimed, Error> {
@@ -82,7 +77,7 @@ async fn adopt(api: &Api<DynamicObject>, owner: &Owner, child: &Child, live: Obj
         "annotations": {ADOPT: null},
         "managedFields": take_over::all(live.managed_fields.unwrap_or_default(), &version),
     }});
-    api.patch_metadata(&child.name, &parameters(), &Patch::Merge(&patch)).await?;
+    api.patch_metadata(&child.name, &writes::merge(), &Patch::Merge(&patch)).await?;
     context.metrics.writes.with_label_values(&[child.kind.name(), "patch"]).inc();
     tracing::info!(kind = child.kind.name(), name = child.name, "adopted");
     Ok(Claimed { uid: live.uid.unwrap_or_default(), stood: true })
@@ -101,7 +96,7 @@ pub(super) async fn settle(api: &Api<DynamicObject>, child: &Child, applied: Obj
             return Ok(live);
         }
         let patch = json!({"metadata": {"managedFields": kept, "resourceVersion": live.resource_version, "uid": uid}});
-        match api.patch_metadata(&child.name, &parameters(), &Patch::Merge(&patch)).await {
+        match api.patch_metadata(&child.name, &writes::merge(), &Patch::Merge(&patch)).await {
             Ok(settled) => {
                 context.metrics.writes.with_label_values(&[child.kind.name(), "patch"]).inc();
                 return Ok(settled.metadata);
@@ -113,8 +108,4 @@ pub(super) async fn settle(api: &Api<DynamicObject>, child: &Child, applied: Obj
         }
     }
     Err(replaced())
-}
-
-fn parameters() -> PatchParams {
-    PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() }
 }

@@ -2,12 +2,13 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, Patch};
 use serde_json::{Map, Value, json};
 
-use super::claim::look;
 use super::hand_over::HOLDER;
+use super::look::look;
 use crate::names::OPERATOR;
+use crate::writes;
 
 /// Who sets fields that nobody wrote down: a Deployment's revision, for one.
 const CONTROLLERS: &str = "kube-controller-manager";
@@ -22,8 +23,7 @@ pub(super) async fn fields(api: &Api<DynamicObject>, name: &str, uid: &str) -> R
     let Some(live) = look(api, name).await?.filter(|live| live.uid.as_deref() == Some(uid)) else { return Ok(false) };
     let Some(entries) = merged(live.managed_fields.unwrap_or_default()) else { return Ok(false) };
     let patch = json!({"metadata": {"managedFields": entries, "resourceVersion": live.resource_version, "uid": uid}});
-    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await?;
+    api.patch_metadata(name, &writes::merge(), &Patch::Merge(&patch)).await?;
     Ok(true)
 }
 

@@ -18,8 +18,8 @@ pub(super) fn build(plan: &Plan, component: Component) -> Child {
     let config = plan.config(component);
     let mut metadata = plan.owner.meta(plan.owner.object(component), component);
     let mut annotations = BTreeMap::from([
-        (CONFIG_HASH.to_owned(), config.revision.hash.clone()),
-        (CONFIG_GENERATION.to_owned(), config.revision.generation.to_string()),
+        (CONFIG_HASH.to_owned(), config.version.hash.clone()),
+        (CONFIG_GENERATION.to_owned(), config.version.generation.to_string()),
     ]);
     let uses = plan.managed.names();
     if !uses.is_empty() {

@@ -93,22 +93,6 @@ fn container(plan: &Plan, component: Component) -> Container {
     }
 }
 
-/// A pod that brings the managed store of the users to the schema of this version, and puts the sample users there. It has the volumes of a
-/// pod of `user_info`, and is none of those that calls are led to.
-pub(super) fn migration(plan: &Plan) -> PodSpec {
-    let step = |name: &str| Container { resources: Some(modest()), ..program(plan, Component::Server, name, &[name]) };
-    // Page views of someone else are never changed unasked.
-    let seeds = plan.resource.spec.data.redis.mode != StoreMode::External;
-    let (first, then) = if seeds { (vec![step("migrate")], step("seed")) } else { (Vec::new(), step("migrate")) };
-    PodSpec {
-        restart_policy: Some("OnFailure".to_owned()),
-        init_containers: some(first),
-        containers: vec![then],
-        topology_spread_constraints: None,
-        ..spec(plan, Component::Server)
-    }
-}
-
 /// What has to be done in a new pod first. Embedded stores begin empty in each pod. Stores of someone else are never changed unasked, and a
 /// pod that can do without page views begins without their store.
 fn steps(plan: &Plan, component: Component) -> Vec<Container> {
@@ -125,7 +109,7 @@ fn steps(plan: &Plan, component: Component) -> Vec<Container> {
 }
 
 /// A container that runs a component's program.
-fn program(plan: &Plan, component: Component, name: &str, arguments: &[&str]) -> Container {
+pub(super) fn program(plan: &Plan, component: Component, name: &str, arguments: &[&str]) -> Container {
     let spec = &plan.resource.spec;
     let image = image(&plan.resource, component);
     let (env, resources): (&[EnvVar], _) = match component {
@@ -193,7 +177,7 @@ fn strict() -> PodSecurityContext {
 }
 
 /// Enough for some ten thousand calls a second.
-fn modest() -> ResourceRequirements {
+pub(super) fn modest() -> ResourceRequirements {
     let amounts = |cpu: &str, memory: &str| {
         let amounts = [("cpu", cpu), ("memory", memory)].map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())));
         Some(BTreeMap::from(amounts))
@@ -207,6 +191,6 @@ fn seconds(span: Duration) -> i64 {
 }
 
 /// Server-side apply tells an empty list from none; pods do not.
-fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+pub(super) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::rbac::v1::{RoleBinding, Subject};
 use user_info_api::render::config_hash;
 
 use super::{Child, Plan};
-use crate::helm::addon::Addon;
+use crate::addons::Addon;
 use crate::kind::Kind;
 use crate::names::{COMPONENT, Component};
 

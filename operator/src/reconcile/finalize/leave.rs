@@ -8,8 +8,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::names::{ABANDON_RELEASES, Owner};
 use crate::namespace;
+use crate::reason::Reason;
 use crate::reconcile::provision::remove;
-use crate::reconcile::{report, unreadable};
+use crate::reconcile::{events, unreadable};
 use crate::resource::Watched;
 
 /// What stays when a resource goes.
@@ -63,7 +64,7 @@ pub(super) async fn tell(watched: &Watched, leaves: &Leaves, context: &Context) 
     // A namespace that is being deleted takes no Events.
     if leaves.cause == Cause::Abandoned && !leaves.what.is_empty() {
         let note = format!("let go, and these stay: {}", leaves.what.join(", "));
-        report::event(&watched.object_ref(&()), EventType::Warning, "Leftovers", "Finalize", note, context).await;
+        events::event(&watched.object_ref(&()), EventType::Warning, Reason::Leftovers, "Finalize", note, context).await;
     }
 }
 

@@ -5,19 +5,22 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::events::EventType;
 use serde_json::json;
 use user_info_api::crd::UserInfoDeploymentStatus;
 
+use crate::condition::ConditionType;
 use crate::context::Context;
 use crate::error::Error;
 use crate::memory::Record;
-use crate::names::{ABANDON_RELEASES, OPERATOR, Owner};
+use crate::names::{ABANDON_RELEASES, Owner};
+use crate::reason::Reason;
 use crate::reconcile::provision::remove::Wait;
 use crate::reconcile::status::condition;
-use crate::reconcile::{pace, report, unreadable};
+use crate::reconcile::{events, pace, unreadable};
 use crate::resource::Watched;
+use crate::writes;
 
 /// An end that takes no longer is worth no Event.
 const USUAL: Duration = Duration::from_secs(10);
@@ -39,18 +42,18 @@ pub(super) async fn tell(watched: &Watched, wait: &Wait, record: &mut Record, co
         write(meta, &after, context).await?;
         record.looks = 0;
     }
-    let told = record.told.replace("Removing".to_owned());
-    if told.as_deref() != Some("Removing") {
-        context.metrics.state(told.as_deref(), Some("Removing"));
+    let told = record.told.replace(Reason::Removing);
+    if told != Some(Reason::Removing) {
+        context.metrics.state(told, Some(Reason::Removing));
     }
     if (since > USUAL || wait.complaint.is_some()) && record.waits.as_ref() != Some(&message) {
         let (type_, reason) = match &wait.complaint {
             Some(complaint) => (EventType::Warning, complaint.reason),
-            None => (EventType::Normal, "Removing"),
+            None => (EventType::Normal, Reason::Removing),
         };
         // Events that differ in their note alone are taken for one, with the first note.
         let action = if wait.what.iter().any(|what| what.starts_with("Helm")) { "Uninstall" } else { "Finalize" };
-        report::event(&watched.object_ref(&()), type_, reason, action, message.clone(), context).await;
+        events::event(&watched.object_ref(&()), type_, reason, action, message.clone(), context).await;
         record.waits = Some(message);
     }
     record.looks += 1;
@@ -79,14 +82,16 @@ fn message(wait: &Wait, since: Duration) -> String {
 
 /// The conditions, with those changed that speak of the end.
 fn conditions(before: &UserInfoDeploymentStatus, wait: &Wait, message: &str, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let ready = (false, "Removing", message.to_owned());
-    let progressing = (true, "Removing", message.to_owned());
+    let ready = (false, Reason::Removing, message.to_owned());
+    let progressing = (true, Reason::Removing, message.to_owned());
     let degraded = wait.complaint.as_ref().map(|complaint| (true, complaint.reason, message.to_owned()));
     let mut all = before.conditions.clone();
-    for (kind, verdict) in [("Ready", Some(ready)), ("Progressing", Some(progressing)), ("Degraded", degraded)] {
+    for (kind, verdict) in
+        [(ConditionType::Ready, Some(ready)), (ConditionType::Progressing, Some(progressing)), (ConditionType::Degraded, degraded)]
+    {
         let Some((holds, reason, message)) = verdict else { continue };
         let new = condition(before, kind, holds, reason, message, generation, now);
-        match all.iter_mut().find(|condition| condition.type_ == kind) {
+        match all.iter_mut().find(|condition| condition.type_ == kind.name()) {
             Some(old) => *old = new,
             None => all.push(new),
         }
@@ -98,8 +103,7 @@ fn conditions(before: &UserInfoDeploymentStatus, wait: &Wait, message: &str, gen
 async fn write(meta: &ObjectMeta, conditions: &[Condition], context: &Context) -> Result<(), Error> {
     let owner = Owner::of(meta);
     let patch = json!({"metadata": {"uid": meta.uid}, "status": {"conditions": conditions}});
-    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    match unreadable::api(&owner, context).patch_status(&owner.name, &by, &Patch::Merge(&patch)).await {
+    match unreadable::api(&owner, context).patch_status(&owner.name, &writes::merge(), &Patch::Merge(&patch)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["UserInfoDeployment", "status"]).inc();
             Ok(())
@@ -115,7 +119,7 @@ mod tests {
     use crate::helm::complaint::Complaint;
 
     fn wait(count: usize, complaint: Option<&str>) -> Wait {
-        let complaint = complaint.map(|message| Complaint { reason: "HelmTimeout", message: message.to_owned() });
+        let complaint = complaint.map(|message| Complaint { reason: Reason::HelmTimeout, message: message.to_owned() });
         Wait { what: (0..count).map(|n| format!("Pod p{n}")).collect(), complaint, again: Duration::ZERO }
     }
 
@@ -132,14 +136,16 @@ mod tests {
     fn the_other_conditions_and_times_stay() {
         let now = Timestamp::from_second(1_000).expect("in range");
         let older = UserInfoDeploymentStatus {
-            conditions: [("Ready", true), ("Paused", false)]
-                .map(|(kind, holds)| condition(&UserInfoDeploymentStatus::default(), kind, holds, "X", String::new(), Some(1), now))
+            conditions: [(ConditionType::Ready, true), (ConditionType::Paused, false)]
+                .map(|(kind, holds)| {
+                    condition(&UserInfoDeploymentStatus::default(), kind, holds, Reason::Unknown, String::new(), Some(1), now)
+                })
                 .into(),
             ..UserInfoDeploymentStatus::default()
         };
         let first = conditions(&older, &wait(1, None), "m", Some(2), now);
         let told: Vec<_> = first.iter().map(|one| (one.type_.as_str(), one.status.as_str(), one.reason.as_str())).collect();
-        assert_eq!(told, [("Ready", "False", "Removing"), ("Paused", "False", "X"), ("Progressing", "True", "Removing")]);
+        assert_eq!(told, [("Ready", "False", "Removing"), ("Paused", "False", "Unknown"), ("Progressing", "True", "Removing")]);
         let status = UserInfoDeploymentStatus { conditions: first.clone(), ..UserInfoDeploymentStatus::default() };
         let later = Timestamp::from_second(2_000).expect("in range");
         assert_eq!(conditions(&status, &wait(1, None), "m", Some(2), later), first, "nothing is written");

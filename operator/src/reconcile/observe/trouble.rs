@@ -3,11 +3,13 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStateWaiting, ContainerStatus, PersistentVolumeClaim, Pod};
 
+use crate::reason::Reason;
+
 /// Why pods are missing: something that time alone does not mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Its name: the same in conditions, Events and metrics.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// The matter, in a sentence that does not change from one look to the next.
     pub message: String,
 }
@@ -21,7 +23,7 @@ impl Trouble {
     /// Whether the scheduler says that it is for want of a volume.
     pub fn wants_volume(&self) -> bool {
         let message = self.message.to_lowercase();
-        self.reason == "Unschedulable" && ["persistentvolumeclaim", "persistent volume"].iter().any(|word| message.contains(word))
+        self.reason == Reason::Unschedulable && ["persistentvolumeclaim", "persistent volume"].iter().any(|word| message.contains(word))
     }
 
     /// A claim to which the cluster gives no volume.
@@ -38,7 +40,7 @@ impl Trouble {
         let size = size.map_or_else(String::new, |size| format!(" of {}", size.0));
         let message =
             format!("the cluster gives PersistentVolumeClaim {name} no volume{size} in {class}; `kubectl describe pvc {name}` says why");
-        Some(Self { reason: "VolumeUnbound", message })
+        Some(Self { reason: Reason::VolumeUnbound, message })
     }
 
     /// What keeps a Deployment from making pods.
@@ -49,14 +51,14 @@ impl Trouble {
                 let message = condition.message.clone().unwrap_or_default();
                 match (condition.type_.as_str(), condition.status.as_str()) {
                     ("ReplicaFailure", "True") if message.contains("exceeded quota") => {
-                        Some(Self { reason: "QuotaExceeded", message: steady(&message) })
+                        Some(Self { reason: Reason::QuotaExceeded, message: steady(&message) })
                     }
-                    ("ReplicaFailure", "True") => Some(Self { reason: "PodsRefused", message: steady(&message) }),
-                    ("Progressing", "False") => Some(Self { reason: "NoProgress", message }),
+                    ("ReplicaFailure", "True") => Some(Self { reason: Reason::PodsRefused, message: steady(&message) }),
+                    ("Progressing", "False") => Some(Self { reason: Reason::NoProgress, message }),
                     _ => None,
                 }
             })
-            .min_by_key(|trouble| trouble.reason == "NoProgress")
+            .min_by_key(|trouble| trouble.reason == Reason::NoProgress)
     }
 }
 
@@ -71,16 +73,16 @@ fn judge((container, waiting): (&ContainerStatus, &ContainerStateWaiting)) -> Op
     let (image, name) = (&container.image, &container.name);
     match reason {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => {
-            Some(Trouble { reason: "ImageUnusable", message: format!("image {image} cannot be used") })
+            Some(Trouble { reason: Reason::ImageUnusable, message: format!("image {image} cannot be used") })
         }
         "CrashLoopBackOff" => {
             let code = container.last_state.as_ref().and_then(|last| last.terminated.as_ref()).map(|end| end.exit_code);
             let code = code.map_or_else(String::new, |code| format!(" with exit code {code}"));
-            Some(Trouble { reason: "Crashing", message: format!("container {name} ends again and again{code}; see its log") })
+            Some(Trouble { reason: Reason::Crashing, message: format!("container {name} ends again and again{code}; see its log") })
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             let message = waiting.message.clone().unwrap_or_default();
-            Some(Trouble { reason: "ContainerRefused", message: format!("container {name} cannot be started: {message}") })
+            Some(Trouble { reason: Reason::ContainerRefused, message: format!("container {name} cannot be started: {message}") })
         }
         _ => None,
     }
@@ -90,7 +92,7 @@ fn unscheduled(pod: &Pod) -> Option<Trouble> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let condition = conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
     let message = condition.message.clone().unwrap_or_default();
-    (condition.reason.as_deref() == Some("Unschedulable")).then_some(Trouble { reason: "Unschedulable", message })
+    (condition.reason.as_deref() == Some("Unschedulable")).then_some(Trouble { reason: Reason::Unschedulable, message })
 }
 
 /// Without the names of pods, which differ from one try to the next.

@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::helm::complaint::Complaint;
 use crate::helm::kubeconfig::{account, may};
 use crate::names::{CHARTS, COMPONENT, FINALIZER, MANAGED_BY, OPERATOR};
+use crate::reason::Reason;
+use crate::writes;
 
 /// How long it may take until a binding that was just made is in force.
 const FRESH: Duration = Duration::from_secs(5);
@@ -139,7 +141,7 @@ async fn create<K>(api: &Api<K>, object: &K, context: &Context) -> Result<(), ku
 where
     K: Resource<DynamicType = ()> + Clone + serde::Serialize + DeserializeOwned + std::fmt::Debug,
 {
-    match api.create(&PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() }, object).await {
+    match api.create(&writes::create(), object).await {
         // Someone else was faster; that will do.
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         result => {
@@ -191,7 +193,7 @@ pub(super) async fn acting<T: DeserializeOwned>(
 /// A refusal is told in a condition, as long as it is one: all else fails the reconcile, which is tried again.
 fn refused(error: kube::Error, namespace: &str) -> Result<Account, Error> {
     let error = Error::from(error);
-    if error.reason() != "Forbidden" {
+    if error.reason() != Reason::Forbidden {
         return Err(error);
     }
     let see = format!("kubectl get serviceaccount,rolebinding {CHARTS} --namespace={namespace}");
@@ -199,5 +201,5 @@ fn refused(error: kube::Error, namespace: &str) -> Result<Account, Error> {
 }
 
 fn lacking(message: String) -> Account {
-    Account::Lacking(Complaint { reason: "AccountMissing", message })
+    Account::Lacking(Complaint { reason: Reason::AccountMissing, message })
 }

@@ -1,8 +1,11 @@
-//! Whether the services have to wait for releases: a pure function.
+//! Whether the services have to wait for releases.
 
-use user_info_api::crd::{AddonMode, AddonPhase};
+use user_info_api::crd::{AddonMode, AddonPhase, UserInfoDeployment};
 
 use super::Provision;
+use crate::context::Context;
+use crate::kind::Kind;
+use crate::names::{Component, Owner};
 
 /// Why the services cannot be configured as they are wanted yet: a release that they are to use, and do not use already, is not up. Those that
 /// they use may fail: they go on with what they have.
@@ -17,10 +20,17 @@ pub fn hold(provision: &Provision, used: &[String]) -> Option<String> {
     (!missing.is_empty()).then(|| format!("waits for {}", missing.join(", ")))
 }
 
+/// The addons that the services use, as their config file says that stands.
+pub fn used(resource: &UserInfoDeployment, context: &Context) -> Vec<String> {
+    let owner = Owner::of(&resource.metadata);
+    let config = (Kind::ConfigMap, owner.object(Component::Server));
+    context.children.of(&owner).remove(&config).map(|seen| seen.uses).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::helm::addon::Addon;
+    use crate::addons::Addon;
     use crate::reconcile::provision::tests::progressed;
 
     #[test]

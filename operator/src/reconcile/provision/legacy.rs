@@ -4,9 +4,9 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
 
 use super::releases;
+use crate::addons::Addon;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::revision::{Revision, Status};
 use crate::kind::Kind;
 use crate::names::{MANAGED_BY, Owner, RELEASE_NAME};

@@ -8,11 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::Api;
 use kube::api::ListParams;
 
+use crate::addons::Addon;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::names::{MANAGED_BY, Owner, RELEASE_NAME};
-use crate::reconcile::observe::{Observed, Trouble, Workload};
+use crate::reconcile::observe::{Observed, Trouble};
+use crate::workload::Workload;
 
 /// How an addon's pods are: the sum over all workloads of its release, whoever's the chart is.
 pub(super) async fn of(owner: &Owner, context: &Context) -> Result<BTreeMap<Addon, Observed>, Error> {
@@ -23,12 +24,12 @@ pub(super) async fn of(owner: &Owner, context: &Context) -> Result<BTreeMap<Addo
     for set in sets.list(&of_helm).await? {
         let Some(addon) = addon(&set.metadata, owner) else { continue };
         let selector = set.spec.as_ref().map(|spec| spec.selector.clone());
-        add(all.entry(addon).or_insert_with(nothing), of_set(&set), selector.as_ref(), owner, context).await?;
+        add(all.entry(addon).or_insert_with(nothing), &Workload::of_set(&set), selector.as_ref(), owner, context).await?;
     }
     for deployment in deployments.list(&of_helm).await? {
         let Some(addon) = addon(&deployment.metadata, owner) else { continue };
         let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone());
-        add(all.entry(addon).or_insert_with(nothing), Workload::of(&deployment), selector.as_ref(), owner, context).await?;
+        add(all.entry(addon).or_insert_with(nothing), &Workload::of(&deployment), selector.as_ref(), owner, context).await?;
     }
     Ok(all)
 }
@@ -43,28 +44,10 @@ fn addon(meta: &ObjectMeta, owner: &Owner) -> Option<Addon> {
     (of == owner.name).then_some(addon)
 }
 
-fn of_set(set: &StatefulSet) -> Workload {
-    let status = set.status.clone().unwrap_or_default();
-    let desired = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    Workload {
-        current: status.observed_generation >= set.metadata.generation,
-        desired,
-        replicas: status.replicas,
-        ready: status.ready_replicas.unwrap_or_default(),
-        // While nothing is being replaced, the field is left out.
-        updated: if status.current_revision == status.update_revision {
-            status.replicas
-        } else {
-            status.updated_replicas.unwrap_or_default()
-        },
-        available: status.available_replicas.unwrap_or_default(),
-    }
-}
-
 /// Adds a workload. Pods are looked at only while some are missing.
 async fn add(
     sum: &mut Observed,
-    workload: Workload,
+    workload: &Workload,
     selector: Option<&LabelSelector>,
     owner: &Owner,
     context: &Context,
@@ -75,13 +58,7 @@ async fn add(
         let pods: Api<Pod> = Api::namespaced(context.client.clone(), &owner.namespace);
         sum.trouble = trouble(&pods.list(&ListParams::default().labels(&text)).await?.items, owner, context).await?;
     }
-    let total = &mut sum.workload;
-    total.current = total.current && workload.current;
-    total.desired += workload.desired;
-    total.replicas += workload.replicas;
-    total.ready += workload.ready;
-    total.updated += workload.updated;
-    total.available += workload.available;
+    sum.workload.add(workload);
     Ok(())
 }
 

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, PartialObjectMeta, Patch};
 use kube::core::request::Request;
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
 use super::account;
+use crate::addons::Addon;
 use crate::children::Seen;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::drift::{self, Marks};
 use crate::helm::payload::Payload;
 use crate::helm::revision::{Revision, histories as told};
 use crate::kind::Kind;
-use crate::names::{BASELINE, HELM, INSTANCE, MANAGED_BY, OPERATOR, Owner};
+use crate::names::{BASELINE, HELM, INSTANCE, MANAGED_BY, Owner};
+use crate::writes;
 
 /// Labels of the objects that charts which come with the operator make.
 pub(crate) const RELEASED: &str = "app.kubernetes.io/managed-by=Helm,app.kubernetes.io/part-of=user-info";
@@ -49,8 +50,7 @@ pub(super) async fn marks(owner: &Owner, addon: Addon, context: &Context) -> Res
 /// Writes a baseline into the Secret of a revision, as the account that Helm is.
 pub(super) async fn annotate(owner: &Owner, secret: &str, baseline: &str, context: &Context) -> Result<(), Error> {
     let patch = json!({"metadata": {"annotations": {BASELINE: baseline}}});
-    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-    let request = secrets(owner).patch_metadata(secret, &parameters, &Patch::Merge(&patch));
+    let request = secrets(owner).patch_metadata(secret, &writes::merge(), &Patch::Merge(&patch));
     match account::acting::<PartialObjectMeta<Secret>>(&owner.namespace, request, context).await {
         // Another revision has taken its place.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),

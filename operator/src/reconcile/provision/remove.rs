@@ -12,18 +12,18 @@ use tokio::time::Instant;
 use user_info_api::crd::UserInfoDeployment;
 
 use super::account::{self, Account};
-use super::{Memory, legacy, readiness, releases};
+use super::{Provision, legacy, readiness, releases};
+use crate::addons::Addon;
 use crate::context::Context;
 use crate::error::Error;
 use crate::helm::SLACK;
-use crate::helm::addon::Addon;
 use crate::helm::command::{self, Call, Verb};
 use crate::helm::complaint::Complaint;
 use crate::helm::plan::{Action, Standing, plan};
 use crate::helm::revision::Revision;
-use crate::helm::runner::{Key, Progress, Task};
+use crate::helm::runner::{ReleaseKey, Task, TaskState};
 use crate::kind::Kind;
-use crate::memory::Record;
+use crate::memory::{AddonRecord, Record};
 use crate::names::{COMPONENT, INSTANCE, Owner};
 use crate::namespace;
 use crate::reconcile::pace;
@@ -58,52 +58,68 @@ impl Wait {
 /// Counts failures anew when the end of a resource begins: those of another release than none do not matter any more.
 pub fn begin(meta: &ObjectMeta, record: &mut Record) {
     for addon in Addon::ALL {
-        let memory = record.addons.entry(addon).or_default();
-        memory.speak_of((meta.generation.unwrap_or_default(), String::new()));
+        let known = record.addons.entry(addon).or_default();
+        known.speak_of((meta.generation.unwrap_or_default(), String::new()));
     }
 }
 
 /// What Helm is at work on for a resource.
 pub fn busy(owner: &Owner, context: &Context) -> Option<Wait> {
-    let works = |addon: &Addon| matches!(context.runner.progress(&key(owner, *addon)), Some(Progress::Running(_)));
+    let works = |addon: &Addon| matches!(context.runner.state(&key(owner, *addon)), Some(TaskState::Running(_)));
     let what: Vec<_> = Addon::ALL.into_iter().filter(works).map(|addon| title(owner, addon)).collect();
     (!what.is_empty()).then(|| Wait::until_gone(what, LOOK))
 }
 
+/// Begins to remove the releases that are no longer wanted, unless the resource is paused: what the services called only once it is `unused`.
+/// Returns when to look again.
+pub async fn surplus(
+    resource: &UserInfoDeployment,
+    provision: Option<&Provision>,
+    unused: bool,
+    record: &mut Record,
+    context: &Context,
+) -> Result<Option<Duration>, Error> {
+    let removable = provision.filter(|_| !resource.spec.operation.paused).map(|provision| provision.removable(unused)).unwrap_or_default();
+    if removable.is_empty() {
+        return Ok(None);
+    }
+    Ok(releases(&Owner::of(&resource.metadata), &removable, record, context).await?.map(|wait| wait.again))
+}
+
 /// Removes the releases of `addons`, one after the other. Returns what that waits for; none if none of them is left.
 pub async fn releases(owner: &Owner, addons: &[Addon], record: &mut Record, context: &Context) -> Result<Option<Wait>, Error> {
-    let wait = |addon: Addon, memory: &Memory, again: Duration| {
-        Ok(Some(Wait { what: vec![title(owner, addon)], complaint: memory.complaint.clone(), again }))
+    let wait = |addon: Addon, known: &AddonRecord, again: Duration| {
+        Ok(Some(Wait { what: vec![title(owner, addon)], complaint: known.complaint.clone(), again }))
     };
     for addon in addons {
-        let memory = record.addons.entry(*addon).or_default();
-        match context.runner.progress(&key(owner, *addon)) {
-            Some(Progress::Running(_)) => return wait(*addon, memory, LOOK),
-            Some(Progress::Ended(_, Some(complaint))) => {
-                memory.failures += 1;
-                memory.again = Some(Instant::now() + pace::after_failed_release(memory.failures));
-                context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason]).inc();
-                memory.complaint = Some(complaint);
+        let known = record.addons.entry(*addon).or_default();
+        match context.runner.state(&key(owner, *addon)) {
+            Some(TaskState::Running(_)) => return wait(*addon, known, LOOK),
+            Some(TaskState::Ended(_, Some(complaint))) => {
+                known.failures += 1;
+                known.again = Some(Instant::now() + pace::after_failed_release(known.failures));
+                context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason.name()]).inc();
+                known.complaint = Some(complaint);
             }
-            Some(Progress::Ended(_, None)) => memory.succeeded(),
+            Some(TaskState::Ended(_, None)) => known.succeeded(),
             None => {}
         }
     }
     let histories = releases::histories(&context.client, owner).await?;
     for addon in addons {
         let history = histories.get(addon).map_or(&[][..], Vec::as_slice);
-        let memory = record.addons.entry(*addon).or_default();
-        let standing = Standing { history, unchanged: memory.unchanged(history), drifted: false };
+        let known = record.addons.entry(*addon).or_default();
+        let standing = Standing { history, unchanged: known.unchanged(history), drifted: false };
         match plan(&owner.name, None, standing) {
             Action::Uninstall => {
-                let left = memory.again.map(|again| again.saturating_duration_since(Instant::now())).unwrap_or_default();
+                let left = known.again.map(|again| again.saturating_duration_since(Instant::now())).unwrap_or_default();
                 if !left.is_zero() {
-                    return wait(*addon, memory, left);
+                    return wait(*addon, known, left);
                 }
-                let again = begin_removal(owner, *addon, history, memory, context).await?;
-                return wait(*addon, memory, again);
+                let again = begin_removal(owner, *addon, history, known, context).await?;
+                return wait(*addon, known, again);
             }
-            Action::Wait(left) => return wait(*addon, memory, left),
+            Action::Wait(left) => return wait(*addon, known, left),
             _ => {}
         }
     }
@@ -115,7 +131,7 @@ async fn begin_removal(
     owner: &Owner,
     addon: Addon,
     history: &[Revision],
-    memory: &mut Memory,
+    known: &mut AddonRecord,
     context: &Context,
 ) -> Result<Duration, Error> {
     if namespace::terminating(&context.client, &owner.namespace).await? {
@@ -125,11 +141,11 @@ async fn begin_removal(
         Account::Ready => {}
         Account::Soon(left) => return Ok(left),
         Account::Lacking(lack) => {
-            memory.complaint = Some(lack);
+            known.complaint = Some(lack);
             return Ok(LOOK_FOR_CURE);
         }
     }
-    let (verb, calls) = removal(owner, addon, history, memory.failures, context).await?;
+    let (verb, calls) = removal(owner, addon, history, known.failures, context).await?;
     context.runner.begin(Task { key: key(owner, addon), owner: owner.name.clone(), verb, calls, limit: TIMEOUT + SLACK });
     Ok(LOOK)
 }
@@ -148,7 +164,7 @@ async fn removal(owner: &Owner, addon: Addon, history: &[Revision], failures: u3
     Ok((Verb::Uninstall, command::uninstall(&release, &owner.namespace, TIMEOUT, failures < WITHOUT_HOOKS)))
 }
 
-fn key(owner: &Owner, addon: Addon) -> Key {
+fn key(owner: &Owner, addon: Addon) -> ReleaseKey {
     (owner.namespace.clone(), addon.release(&owner.name))
 }
 

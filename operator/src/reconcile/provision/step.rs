@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use user_info_api::crd::{ChartSource, DriftDetection, UserInfoDeployment};
 
 use super::account::{self, Account};
-use super::{Memory, Wanted, legacy, outside, releases};
+use super::{Wanted, legacy, outside, releases};
+use crate::addons::Addon;
 use crate::context::Context;
 use crate::error::Error;
-use crate::helm::addon::Addon;
-use crate::helm::command::{self, Verb};
+use crate::helm::command::{self, Call, Verb};
 use crate::helm::complaint::Complaint;
 use crate::helm::desired::Desired;
 use crate::helm::plan::{Action, Standing, plan};
@@ -20,9 +20,11 @@ use crate::helm::revision::{Revision, Status};
 use crate::helm::runner::Task;
 use crate::helm::{SLACK, drift};
 use crate::kind::Kind;
+use crate::memory::AddonRecord;
 use crate::names::Owner;
 use crate::namespace;
-use crate::reconcile::{pace, report};
+use crate::reason::Reason;
+use crate::reconcile::{events, pace};
 
 /// Least time between two repairs of one release: whoever else writes its objects is not to be fought with.
 const BETWEEN_REPAIRS: Duration = Duration::from_secs(30);
@@ -39,7 +41,7 @@ pub(super) struct Step<'a> {
     pub(super) wanted: &'a Wanted,
     /// What Helm is doing.
     pub(super) running: Option<Verb>,
-    pub(super) memory: &'a mut Memory,
+    pub(super) known: &'a mut AddonRecord,
     pub(super) context: &'a Context,
     /// When to look again.
     pub(super) again: Option<Duration>,
@@ -60,7 +62,7 @@ impl<'a> Step<'a> {
 
     /// Begins what is to be done about the release.
     pub(super) async fn converge(&mut self, drifted: &[String]) -> Result<(), Error> {
-        let unchanged = self.memory.unchanged(self.history);
+        let unchanged = self.known.unchanged(self.history);
         if self.running.is_some() || self.resource.spec.operation.paused {
             return Ok(());
         }
@@ -71,15 +73,15 @@ impl<'a> Step<'a> {
             return Ok(());
         };
         let meddled = self.resource.spec.drift_detection == DriftDetection::Correct && !drifted.is_empty();
-        let rest = self.memory.repaired.and_then(|then| BETWEEN_REPAIRS.checked_sub(then.elapsed()));
+        let rest = self.known.repaired.and_then(|then| BETWEEN_REPAIRS.checked_sub(then.elapsed()));
         if meddled && rest.is_some() {
             self.again = pace::sooner(self.again, rest);
         }
         let standing = Standing { history: self.history, unchanged, drifted: meddled && rest.is_none() };
-        let (namespace, release) = (self.owner.namespace.clone(), self.addon.release(&self.owner.name));
-        let (verb, calls) = match plan(&self.owner.name, Some(&desired.digest), standing) {
+        let (owner, namespace, release) = (&self.owner.name, &self.owner.namespace, self.addon.release(&self.owner.name));
+        let (verb, calls) = match plan(owner, Some(&desired.digest), standing) {
             Action::Nothing => {
-                self.memory.succeeded();
+                self.known.succeeded();
                 return Ok(());
             }
             Action::Wait(left) => {
@@ -89,7 +91,7 @@ impl<'a> Step<'a> {
             Action::Foreign => {
                 let message =
                     format!("a Helm release {release} of someone else stands in its place; uninstall that, or set mode: External");
-                self.complain(Complaint { reason: "ReleaseForeign", message }).await;
+                self.complain(Complaint { reason: Reason::ReleaseForeign, message }).await;
                 return Ok(());
             }
             Action::Unlock(secret) => {
@@ -99,28 +101,33 @@ impl<'a> Step<'a> {
                 }
                 return Ok(());
             }
-            Action::Install => (Verb::Install, command::upgrade(&self.owner.name, &namespace, desired)),
-            Action::Upgrade => (Verb::Upgrade, command::upgrade(&self.owner.name, &namespace, desired)),
-            Action::Repair(revision) => (Verb::Repair, command::repair(&release, &namespace, revision, desired.timeout)),
-            Action::Uninstall => (Verb::Uninstall, command::uninstall(&release, &namespace, desired.timeout, true)),
+            Action::Install => (Verb::Install, command::upgrade(owner, namespace, desired)),
+            Action::Upgrade => (Verb::Upgrade, command::upgrade(owner, namespace, desired)),
+            Action::Repair(revision) => (Verb::Repair, command::repair(&release, namespace, revision, desired.timeout)),
+            Action::Uninstall => (Verb::Uninstall, command::uninstall(&release, namespace, desired.timeout, true)),
         };
-        let pause = self.memory.again.map(|again| again.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
+        self.begin(verb, calls, desired.timeout, drifted).await
+    }
+
+    /// Begins Helm, unless it failed just before, has no account, or could make nothing.
+    async fn begin(&mut self, verb: Verb, calls: Vec<Call>, timeout: Duration, drifted: &[String]) -> Result<(), Error> {
+        let pause = self.known.again.map(|again| again.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
         if pause.is_some() {
             self.again = pace::sooner(self.again, pause);
             return Ok(());
         }
+        let namespace = &self.owner.namespace;
         // In a namespace that goes Helm could make nothing any more, and what it did not find would be called drift.
-        if namespace::terminating(&self.context.client, &namespace).await? || !self.has_account().await? {
+        if namespace::terminating(&self.context.client, namespace).await? || !self.has_account().await? {
             return Ok(());
         }
         if verb == Verb::Repair {
-            self.memory.repaired = Some(Instant::now());
-            let note = format!("changed by someone else and changed back: {}", drifted.join(", "));
-            report::event(&self.resource.object_ref(&()), EventType::Normal, "DriftCorrected", "Helm", note, self.context).await;
+            self.known.repaired = Some(Instant::now());
+            events::corrected(self.resource, "Helm", drifted, self.context).await;
             self.context.metrics.drift.inc_by(drifted.len() as u64);
         }
-        let task = Task { key: (namespace, release), owner: self.owner.name.clone(), verb, calls, limit: desired.timeout + SLACK };
-        self.context.runner.begin(task);
+        let key = (namespace.clone(), self.addon.release(&self.owner.name));
+        self.context.runner.begin(Task { key, owner: self.owner.name.clone(), verb, calls, limit: timeout + SLACK });
         self.running = Some(verb);
         Ok(())
     }
@@ -140,8 +147,8 @@ impl<'a> Step<'a> {
         // That charts from elsewhere are off only another operator can change, which begins by looking at everything.
         let elsewhere = self.addon.settings(&self.resource.spec).chart.source != ChartSource::Embedded;
         let cure = (!elsewhere || self.context.helm.foreign).then_some(LOOK_FOR_CURE);
-        if self.memory.complaint.as_ref() != Some(&complaint) {
-            failed(self.resource, self.addon, self.memory, complaint, self.context).await;
+        if self.known.complaint.as_ref() != Some(&complaint) {
+            failed(self.resource, self.addon, self.known, complaint, self.context).await;
         }
         self.again = pace::sooner(self.again, cure);
     }
@@ -175,17 +182,17 @@ impl<'a> Step<'a> {
     /// Reads name and version of the chart that the newest revision was made from, and what it has outside of the namespace, once.
     pub(super) async fn read_chart(&mut self) -> Result<(), Error> {
         let Some(newest) = self.history.last() else {
-            (self.memory.chart, self.memory.outside) = (None, Vec::new());
+            (self.known.chart, self.known.outside) = (None, Vec::new());
             return Ok(());
         };
-        if self.memory.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
+        if self.known.chart.as_ref().is_none_or(|(secret, _)| *secret != newest.secret) {
             let Some(payload) = releases::payload(&self.context.client, self.owner, &newest.secret).await? else {
-                (self.memory.chart, self.memory.grants) = (None, false);
+                (self.known.chart, self.known.grants) = (None, false);
                 return Ok(());
             };
-            self.memory.grants = payload.grants();
-            self.memory.outside = outside::outside(&self.context.client, &self.owner.namespace, &payload.manifest).await?;
-            self.memory.chart = Some((newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
+            self.known.grants = payload.grants();
+            self.known.outside = outside::outside(&self.context.client, &self.owner.namespace, &payload.manifest).await?;
+            self.known.chart = Some((newest.secret.clone(), (payload.chart.metadata.name, payload.chart.metadata.version)));
         }
         Ok(())
     }
@@ -194,27 +201,27 @@ impl<'a> Step<'a> {
     /// Role, once.
     pub(super) async fn clear_legacy(&mut self) -> Result<(), Error> {
         let upgraded = self.history.last().is_some_and(|newest| newest.number > 1) && self.running.is_none() && self.stands();
-        let due = self.addon == Addon::Prometheus && upgraded && !self.memory.grants && !self.memory.cleared;
+        let due = self.addon == Addon::Prometheus && upgraded && !self.known.grants && !self.known.cleared;
         if !due || self.resource.spec.operation.paused {
             return Ok(());
         }
         let bound = || self.context.children.of(self.owner).keys().any(|(kind, _)| *kind == Kind::RoleBinding);
         if !self.wanted.managed.watches_pods || bound() {
             legacy::clear(self.owner, self.context).await?;
-            self.memory.cleared = true;
+            self.known.cleared = true;
         }
         Ok(())
     }
 }
 
 /// Takes note of a failure, and tells of it if it is another than before.
-pub(super) async fn failed(resource: &UserInfoDeployment, addon: Addon, memory: &mut Memory, complaint: Complaint, context: &Context) {
-    memory.failures += 1;
-    memory.again = Some(Instant::now() + pace::after_failed_release(memory.failures));
-    context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason]).inc();
-    if memory.complaint.as_ref() != Some(&complaint) {
+pub(super) async fn failed(resource: &UserInfoDeployment, addon: Addon, known: &mut AddonRecord, complaint: Complaint, context: &Context) {
+    known.failures += 1;
+    known.again = Some(Instant::now() + pace::after_failed_release(known.failures));
+    context.metrics.addon_failures.with_label_values(&[addon.name(), complaint.reason.name()]).inc();
+    if known.complaint.as_ref() != Some(&complaint) {
         let note = format!("{}: {}", addon.name(), complaint.message);
-        report::event(&resource.object_ref(&()), EventType::Warning, complaint.reason, "Helm", note, context).await;
+        events::event(&resource.object_ref(&()), EventType::Warning, complaint.reason, "Helm", note, context).await;
     }
-    memory.complaint = Some(complaint);
+    known.complaint = Some(complaint);
 }

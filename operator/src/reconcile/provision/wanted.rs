@@ -7,14 +7,14 @@ use kube::{Api, Client};
 use serde_json::Value;
 use user_info_api::crd::{ChartSource, UserInfoDeployment, ValuesFrom, ValuesKind};
 
-use super::managed::Managed;
+use crate::addons::values;
+use crate::addons::{Addon, Managed};
 use crate::error::Error;
-use crate::helm::addon::Addon;
 use crate::helm::chart::{Chart, Credentials, Embedded};
 use crate::helm::complaint::Complaint;
 use crate::helm::desired::Desired;
-use crate::helm::values;
 use crate::names::Owner;
+use crate::reason::Reason;
 
 /// What is wanted of releases.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub async fn wanted(
                 Ok(values) => given.entry(addon).or_insert_with(Vec::new).extend(values),
                 Err(why) => {
                     let message = format!("{}.valuesFrom[{i}]: {why}", addon.field());
-                    complaints.insert(addon, Complaint { reason: "ValuesMissing", message });
+                    complaints.insert(addon, Complaint { reason: Reason::ValuesMissing, message });
                 }
             }
         }
@@ -64,7 +64,7 @@ pub async fn wanted(
                 Ok(who) => drop(credentials.insert(addon, who)),
                 Err(why) => {
                     let message = format!("{}.chart.secretRef: {why}", addon.field());
-                    complaints.insert(addon, Complaint { reason: "SecretMissing", message });
+                    complaints.insert(addon, Complaint { reason: Reason::SecretMissing, message });
                 }
             }
         }
@@ -85,7 +85,7 @@ fn switched_off(addon: Addon) -> Complaint {
         "{field}.chart: charts from elsewhere are switched off; leave {field}.chart out, or set charts.foreign: true in the values of the \
          operator's chart (--foreign-charts=true of the program). A release that is there stays as it is"
     );
-    Complaint { reason: "ChartForeign", message }
+    Complaint { reason: Reason::ChartForeign, message }
 }
 
 /// The values that an object holds; none if it may be missing and is. Else why there are none.

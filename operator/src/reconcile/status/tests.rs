@@ -1,8 +1,10 @@
 use super::*;
 use crate::helm::complaint::Complaint;
-use crate::reconcile::observe::{Trouble, Workload};
+use crate::reason::Reason;
+use crate::reconcile::observe::Trouble;
 use crate::reconcile::provision::tests::progressed;
 use crate::reconcile::validate::{tests as input, validate};
+use crate::workload::Workload;
 
 fn workload(desired: i32, ready: i32) -> Observed {
     let workload = Workload { current: true, desired, replicas: desired, ready, updated: desired, available: ready };
@@ -52,7 +54,7 @@ fn ready_says_in_one_sentence_why_not() {
     let ready = |change: fn(&mut View<'_>)| told(change, "{}").swap_remove(0);
     assert_eq!(ready(|view| view.server = None), "Ready=False Creating: nothing runs yet");
     assert_eq!(ready(|view| view.server = Some(workload(3, 1))), "Ready=False InstancesNotReady: 1 of 3 instances ready");
-    let trouble = Trouble { reason: "ImageUnusable", message: "image x:1 cannot be used".to_owned() };
+    let trouble = Trouble { reason: Reason::ImageUnusable, message: "image x:1 cannot be used".to_owned() };
     let broken = told(|view| view.server = Some(Observed { trouble: Some(trouble), ..workload(3, 2) }), "{}");
     assert_eq!(broken[0], "Ready=False ImageUnusable: 2 of 3 instances ready: image x:1 cannot be used");
     assert_eq!(broken[3], "Degraded=True ImageUnusable: image x:1 cannot be used");
@@ -135,7 +137,7 @@ fn what_is_applied_is_what_one_instance_confirmed() {
 
 #[test]
 fn an_addon_that_fails_is_told_of_and_leaves_the_services_ready() {
-    let complaint = Complaint { reason: "ValuesRefused", message: "at '/port': got string".to_owned() };
+    let complaint = Complaint { reason: Reason::ValuesRefused, message: "at '/port': got string".to_owned() };
     let failed = |failures: i32| {
         let mut one = progressed(Addon::Grafana, AddonPhase::Failed, Some(complaint.clone()));
         one.status.failures = failures;

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::helm::addon::Addon;
-use crate::helm::values;
+use crate::addons::values;
+use crate::addons::{Addon, Managed};
 use crate::names::Owner;
+use crate::reason::Reason;
 use crate::reconcile::faults::clock;
-use crate::reconcile::provision::managed::Managed;
 use crate::roles::Roles;
 use k8s_openapi::jiff::Timestamp;
 use user_info_api::crd::load;
@@ -44,9 +44,10 @@ fn plan(spec: &str) -> Result<Plan, Error> {
 
 #[test]
 fn what_cannot_be_done_in_a_cluster_is_refused_with_its_reason() {
-    for (spec, reason) in
-        [("{server: {weights: [100, 50]}}", "UnequalWeights"), ("{addons: {prometheus: {serviceMonitor: Enabled}}}", "NoServiceMonitors")]
-    {
+    for (spec, reason) in [
+        ("{server: {weights: [100, 50]}}", Reason::UnequalWeights),
+        ("{addons: {prometheus: {serviceMonitor: Enabled}}}", Reason::NoServiceMonitors),
+    ] {
         assert_eq!(plan(spec).err().map(|error| error.reason()), Some(reason), "{spec}");
     }
     assert!(plan("{server: {weights: [50, 50]}}").is_ok());
@@ -63,17 +64,17 @@ fn a_missing_secret_is_refused() {
 #[test]
 fn the_generation_of_a_config_file_is_the_one_it_last_changed_at() {
     let first = plan("{replicas: 1}").expect("valid").server;
-    assert_eq!(first.revision.generation, 4);
+    assert_eq!(first.version.generation, 4);
     let again = |spec: &str| {
         let mut resource = resource(spec);
         resource.metadata.generation = Some(5);
-        let found = Found { server: Some(first.revision.clone()), ..found(&resource) };
+        let found = Found { server: Some(first.version.clone()), ..found(&resource) };
         validate(&resource, found).expect("valid").server
     };
     assert_eq!(again("{replicas: 9}"), first, "only scaled");
     let limited = again("{rateLimiter: {requestsPerSecond: 5}}");
-    assert_eq!((limited.revision.generation, &limited.restart_hash), (5, &first.restart_hash), "changed live");
-    assert_ne!(limited.revision.hash, first.revision.hash);
+    assert_eq!((limited.version.generation, &limited.restart_hash), (5, &first.restart_hash), "changed live");
+    assert_ne!(limited.version.hash, first.version.hash);
     assert_ne!(again("{server: {grpcPort: 9002}}").restart_hash, first.restart_hash, "takes a restart");
 }
 

@@ -16,17 +16,18 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use user_info_backoff::Backoff;
+use user_info_layers::balance::Staleness;
 
 use super::read_to_end::ReadToEnd;
 use super::{Channel, Shared, State};
-use crate::balance::Staleness;
 use crate::stream::Stream;
 use crate::tls::Connector;
 
 /// Longest time to connect, and to wait for the answer to a health check.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Time between attempts: the first, doubled after each failure, up to the last.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+/// Time between attempts.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 /// A connection that was up for this long was a healthy one.
 const HEALTHY: Duration = Duration::from_secs(1);
 /// A connection with calls in flight on which nothing was read for this long is pinged. Go servers end connections that ping often.
@@ -101,7 +102,8 @@ impl Keeper {
     }
 
     pub(super) async fn run(mut self) {
-        let mut wait = BACKOFF[0];
+        // Spread, so that many clients do not come back at the same time.
+        let mut backoff = BACKOFF.with_jitter(0.8, 1.2);
         loop {
             let why = match self.connect().await {
                 Err(why) => why,
@@ -109,7 +111,7 @@ impl Keeper {
                     let (up, ended) = self.keep(channel, task).await;
                     let healthy = self.was_healthy(up);
                     if healthy {
-                        wait = BACKOFF[0];
+                        backoff.reset();
                     }
                     // One that was not is forgiven once: the reply that would show it healthy may have been on its way.
                     let at_once = up.is_some() && (healthy || !self.futile) && !refused(&ended);
@@ -124,9 +126,7 @@ impl Keeper {
                 }
             };
             self.set(State::Down(why));
-            // Spread, so that many clients do not come back at the same time.
-            sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
-            wait = (wait * 2).min(BACKOFF[1]);
+            sleep(backoff.pause()).await;
         }
     }
 
@@ -177,7 +177,7 @@ impl Keeper {
 
     /// Watches a connection until it ends. Says since when it was up, if it was, and how it ended.
     async fn keep(&mut self, channel: Channel, mut task: Task) -> (Option<Instant>, Ended) {
-        let (mut up, mut wait) = (None, BACKOFF[0]);
+        let (mut up, mut backoff) = (None, BACKOFF);
         loop {
             let health = tokio::select! {
                 ended = &mut task => return (up, ended),
@@ -185,7 +185,8 @@ impl Keeper {
             };
             match health {
                 Health::Serving => {
-                    (up, wait) = (up.or_else(|| Some(Instant::now())), BACKOFF[0]);
+                    up = up.or_else(|| Some(Instant::now()));
+                    backoff.reset();
                     self.set(State::Up(channel.clone()));
                     tokio::select! {
                         ended = &mut task => return (up, ended),
@@ -203,7 +204,7 @@ impl Keeper {
             if !matches!(health, Health::Serving) {
                 tokio::select! {
                     ended = &mut task => return (up, ended),
-                    () = sleep(wait) => wait = (wait * 2).min(BACKOFF[1]),
+                    () = sleep(backoff.pause()) => {}
                 }
             }
         }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use user_info_layers::Error;
 use user_info_proto::GetUserInfoReply;
 
 use super::Output;
 use super::line::milliseconds;
-use crate::Error;
+use crate::error::ErrorBody;
 use crate::protojson::Reply;
 
 /// A call that has ended.
@@ -34,9 +35,9 @@ impl OneCall<'_> {
                     #[serde(skip_serializing_if = "Option::is_none")]
                     reply: Option<Reply<'a>>,
                     #[serde(skip_serializing_if = "Option::is_none")]
-                    error: Option<&'a Error>,
+                    error: Option<ErrorBody<'a>>,
                 }
-                let (reply, error) = (self.result.as_ref().ok().map(Reply::from), self.result.as_ref().err());
+                let (reply, error) = (self.result.as_ref().ok().map(Reply::from), self.result.as_ref().err().map(ErrorBody::from));
                 let json = Json { user_id: self.user, took_ms: milliseconds(self.took), reply, error };
                 serde_json::to_string(&json).unwrap_or_default()
             }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntCounter;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use user_info_backoff::Backoff;
 
 use super::bound::Bound;
-use super::queue::{Lease, Queue, Request};
+use super::queue::{ConnectionGuard, Queue, Request};
 use super::{Answer, Backend, CONNECT_BOUND, ConnectError, LoadError, ReadError};
 
-/// Pauses before a new attempt to connect: doubled each time, from the first to the last, of which a random half to all is waited.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Pauses before a new attempt to connect, of which a random half to all is waited.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2)).with_jitter(0.5, 1.0);
 
 /// Opens a connection within [`CONNECT_BOUND`].
 pub(super) async fn connect<B: Backend>(backend: &B, store: &str) -> Result<B::Connection, ConnectError> {
@@ -20,7 +21,7 @@ pub(super) async fn connect<B: Backend>(backend: &B, store: &str) -> Result<B::C
 }
 
 /// An open connection, counted as such.
-type Open<B> = (<B as Backend>::Connection, Lease<<B as Backend>::Key, <B as Backend>::Value>);
+type Open<B> = (<B as Backend>::Connection, ConnectionGuard<<B as Backend>::Key, <B as Backend>::Value>);
 
 /// How a query ended that gave no answers.
 enum Failure {
@@ -63,16 +64,16 @@ impl<B: Backend> Owner<B> {
     pub(super) async fn run(mut self, mut open: Option<Open<B>>) {
         let mut first = self.id > 0 && open.is_none();
         loop {
-            let (mut connection, lease) = match open.take() {
+            let (mut connection, guard) = match open.take() {
                 Some(open) => open,
                 // The first attempt of a further connection need not wait; that of the connection 0 was made when the loader was opened.
                 None => match self.reconnect(std::mem::take(&mut first)).await {
-                    Some(connection) => (connection, Lease::open(&self.queue, self.id)),
+                    Some(connection) => (connection, ConnectionGuard::open(&self.queue, self.id)),
                     None => return,
                 },
             };
             let end = self.serve(&mut connection).await;
-            drop(lease);
+            drop(guard);
             if let End::Closed = end {
                 return;
             }
@@ -81,9 +82,9 @@ impl<B: Backend> Owner<B> {
 
     /// Connects, however many attempts it takes. `None` when the queue is closed.
     async fn reconnect(&mut self, first: bool) -> Option<B::Connection> {
-        let mut pause = BACKOFF.0;
+        let mut backoff = BACKOFF;
         if !first {
-            backoff(&mut pause).await;
+            sleep(backoff.pause()).await;
         }
         while !self.queue.is_closed() {
             match connect(&*self.backend, self.queue.store()).await {
@@ -96,7 +97,7 @@ impl<B: Backend> Owner<B> {
                 }
                 Err(error) => self.queue.report(&error.to_string()),
             }
-            backoff(&mut pause).await;
+            sleep(backoff.pause()).await;
         }
         None
     }
@@ -185,9 +186,4 @@ impl<B: Backend> Owner<B> {
             let _ = request.reply.send(Err(LoadError::Unavailable));
         }
     }
-}
-
-async fn backoff(pause: &mut Duration) {
-    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-    *pause = (*pause * 2).min(BACKOFF.1);
 }

@@ -212,12 +212,12 @@ impl<K, V> Queue<K, V> {
 }
 
 /// Counts the connection of an owner as open until dropped. With the last one go the reads that wait: nobody is left to carry them out.
-pub(super) struct Lease<K, V> {
+pub(super) struct ConnectionGuard<K, V> {
     queue: Arc<Queue<K, V>>,
     owner: usize,
 }
 
-impl<K, V> Lease<K, V> {
+impl<K, V> ConnectionGuard<K, V> {
     pub(super) fn open(queue: &Arc<Queue<K, V>>, owner: usize) -> Self {
         queue.state().connected += 1;
         queue.metrics.connected.inc();
@@ -225,7 +225,7 @@ impl<K, V> Lease<K, V> {
     }
 }
 
-impl<K, V> Drop for Lease<K, V> {
+impl<K, V> Drop for ConnectionGuard<K, V> {
     fn drop(&mut self) {
         let queue = &self.queue;
         queue.metrics.connected.dec();

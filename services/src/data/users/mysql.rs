@@ -68,13 +68,26 @@ async fn read(connection: &mut MySqlConnection, ids: &[i64], answers: &mut [Answ
 }
 
 /// Opens a connection to `database`, or to none.
+pub(in crate::data) async fn connect(config: &MySql, database: Option<&str>) -> Result<MySqlConnection, ConnectError> {
+    open(config, options(config, database)?).await.map_err(|error| explain(config, &error))
+}
+
+/// Opens a connection to the configured database; there is none if the server has no such database.
+pub(in crate::data) async fn connect_if_there(config: &MySql) -> Result<Option<MySqlConnection>, ConnectError> {
+    match open(config, options(config, Some(&config.database))?).await {
+        Ok(connection) => Ok(Some(connection)),
+        Err(error) if number(&error) == Some(UNKNOWN_DATABASE) => Ok(None),
+        Err(error) => Err(explain(config, &error)),
+    }
+}
+
+/// Opens a connection.
 ///
 /// With a CA file, TLS with a checked server name. Without, no encryption, unless the server insists: since it requires a secure transport
 /// for all or for this user (MariaDB then says no more than "access denied"), or to learn a password that its `caching_sha2_password` cache
 /// does not hold yet.
-pub(in crate::data) async fn connect(config: &MySql, database: Option<&str>) -> Result<MySqlConnection, ConnectError> {
-    let options = options(config, database)?;
-    let outcome = match options.connect().await {
+async fn open(config: &MySql, options: MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+    match options.connect().await {
         Err(refused) if config.ca_file.is_none() && may_want_tls(&refused) => {
             match options.ssl_mode(MySqlSslMode::Required).connect().await {
                 // The server has no TLS, so that was not the reason.
@@ -83,8 +96,7 @@ pub(in crate::data) async fn connect(config: &MySql, database: Option<&str>) -> 
             }
         }
         outcome => outcome,
-    };
-    outcome.map_err(|error| explain(config, &error))
+    }
 }
 
 fn options(config: &MySql, database: Option<&str>) -> Result<MySqlConnectOptions, ConnectError> {
@@ -114,12 +126,8 @@ fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
-/// Whether the database that was asked for does not exist.
-pub(in crate::data) fn is_unknown_database(error: &ConnectError) -> bool {
-    matches!(error, ConnectError::Configuration(message) if message.contains(UNKNOWN_DATABASE))
-}
-
-const UNKNOWN_DATABASE: &str = "Unknown database";
+/// What the server says if it has no such database.
+const UNKNOWN_DATABASE: u16 = 1049;
 
 fn may_want_tls(error: &sqlx::Error) -> bool {
     match error {
@@ -152,7 +160,7 @@ fn explain(config: &MySql, error: &sqlx::Error) -> ConnectError {
     let remedy = match (number(error), error) {
         (Some(1045 | 1698), _) => "check users.mysql.username and the password file",
         (Some(1044 | 1142 | 1143), _) => "grant the user SELECT on the table user_info",
-        (Some(1049 | 1146), _) => "run `user_info migrate`",
+        (Some(UNKNOWN_DATABASE | 1146), _) => "run `user_info migrate`",
         (Some(1054), _) => "the table user_info needs the columns id, name and email; `user_info migrate` makes it where there is none",
         (_, error) if is_tls(error) => "check users.mysql.caFile and the name in users.mysql.address",
         (_, sqlx::Error::Protocol(_)) => "check that users.mysql.address is a MySQL server and how it authenticates the user",

@@ -37,7 +37,7 @@ fn leaves_out_tcp_checks_when_told_to() {
     let consul = Consul { tcp_checks: false, ..Consul::default() };
     let registration = Instance::new(&service(), endpoints()).registration(&consul).expect("valid");
     assert_eq!(registration.checks.len(), 1);
-    assert_eq!(registration.checks[0].ttl.as_deref(), Some("20s"));
+    assert_eq!(registration.checks[0].ttl.to_string(), "20s");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn is_called_by_host_and_address_without_an_id() {
 fn brackets_ipv6_only_where_a_port_follows() {
     let registration = Instance::new(&service(), vec!["grpc://[::1]:9001".to_owned()]).registration(&Consul::default()).expect("valid");
     assert_eq!(registration.address, "::1");
-    assert_eq!(registration.checks[0].tcp.as_deref(), Some("[::1]:9001"));
+    assert_eq!(registration.checks[0].tcp, "[::1]:9001");
 }
 
 #[test]
@@ -60,10 +60,4 @@ fn refuses_what_is_no_endpoint() {
         assert!(error.to_string().contains("grpc://10.0.0.7:9001"), "{error}");
     }
     assert!(Instance::new(&service(), Vec::new()).registration(&Consul::default()).is_err());
-}
-
-#[test]
-fn writes_durations_for_go() {
-    assert_eq!(go_duration(Duration::from_secs(86_400)), "86400s");
-    assert_eq!(go_duration(Duration::from_millis(1500)), "1500ms");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::registry::backoff::Backoff;
+use user_info_backoff::Backoff;
 
 /// What to do, and with which agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct Plan {
 impl Plan {
     /// A plan for `agents` agents, at least one, with a heartbeat each `interval`.
     pub(super) fn new(agents: usize, interval: Duration) -> Self {
-        let backoff = Backoff::new(Duration::from_millis(250).min(interval), Duration::from_secs(10).min(interval));
+        let backoff = Backoff::new(Duration::from_millis(250).min(interval), Duration::from_secs(10).min(interval)).with_jitter(0.5, 1.0);
         Self { agents, current: 0, phase: Phase::Joining { tried: 0 }, interval, backoff, touched: vec![false; agents] }
     }
 
@@ -77,10 +77,10 @@ impl Plan {
                 self.current = (self.current + 1) % self.agents;
                 let round_over = tried >= self.agents;
                 self.phase = Phase::Joining { tried: if round_over { 0 } else { tried } };
-                if round_over { self.backoff.next() } else { Duration::ZERO }
+                if round_over { self.backoff.pause() } else { Duration::ZERO }
             }
             // Joining -> Joining with the same agent: the others would refuse as well
-            (Phase::Joining { .. }, Outcome::Refused | Outcome::Forgotten) => self.backoff.next(),
+            (Phase::Joining { .. }, Outcome::Refused | Outcome::Forgotten) => self.backoff.pause(),
             // Member -> Member
             (Phase::Member { .. }, Outcome::Done) => {
                 self.backoff.reset();
@@ -89,11 +89,11 @@ impl Plan {
             }
             (Phase::Member { heard, .. }, Outcome::Refused) => {
                 self.phase = Phase::Member { heard: *heard, missed: false };
-                self.backoff.next()
+                self.backoff.pause()
             }
             // Member -> Joining; at once, unless the agent forgets us each time
             (Phase::Member { heard, .. }, Outcome::Forgotten) => {
-                let delay = if *heard { Duration::ZERO } else { self.backoff.next() };
+                let delay = if *heard { Duration::ZERO } else { self.backoff.pause() };
                 self.phase = Phase::Joining { tried: 0 };
                 delay
             }

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use prost::Message;
 use tonic::Code;
 use tower::{Layer, ServiceExt};
+use user_info_layers::middleware::receive::ReceiveLayer;
 
 use super::*;
-use crate::middleware::receive::ReceiveLayer;
 
 /// The status of the answer to a request with this body and these headers.
 fn status(body: Vec<u8>, headers: &[(&str, String)]) -> Code {

@@ -13,12 +13,12 @@ use tonic::server::ClientStreamingService;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::{ProstDecoder, ProstEncoder};
 use tower::Service;
+use user_info_layers::middleware::receive::Arriving;
+use user_info_layers::shared::SharedService;
+use user_info_layers::{Call, Error};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use crate::middleware::receive::Arriving;
 use crate::server::room::Room;
-use crate::shared::Shared;
-use crate::{Call, Error};
 
 /// What tonic's codec begins with for a request and a reply, in bytes: it would be 8 KiB for each, and they have some 10 and 100.
 const BUFFERS: (usize, usize) = (64, 256);
@@ -31,7 +31,7 @@ const FREE: usize = 2048;
 
 /// A call that begins.
 pub(super) struct Unary<S> {
-    stack: Shared<S>,
+    stack: SharedService<S>,
     room: Room,
     received: Instant,
     admitted: bool,
@@ -42,7 +42,7 @@ where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
     /// A call that came at `received`; it is refused unless it is `admitted`.
-    pub(super) const fn new(stack: Shared<S>, room: Room, received: Instant, admitted: bool) -> Self {
+    pub(super) const fn new(stack: SharedService<S>, room: Room, received: Instant, admitted: bool) -> Self {
         Self { stack, room, received, admitted }
     }
 

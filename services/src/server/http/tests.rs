@@ -1,12 +1,12 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
+use user_info_layers::middleware::receive::ReceiveLayer;
 use user_info_proto::User;
 
 use super::*;
-use crate::middleware::receive::ReceiveLayer;
 
-mod hostile;
+mod fuzz;
 
 async fn answer(method: &str, path: &str) -> (u16, String, String) {
     let stack = ReceiveLayer.layer(tower::service_fn(|call: Call<GetUserInfoRequest>| async move {

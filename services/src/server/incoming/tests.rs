@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use user_info_api::config::Server;
+use user_info_layers::ticker::Ticker;
 
 use super::*;
-use crate::middleware::deadline::Ticker;
 
 fn message(length: usize) -> Vec<u8> {
     let mut bytes = vec![0];

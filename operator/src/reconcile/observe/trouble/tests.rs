@@ -16,13 +16,13 @@ fn waiting(reason: &str) -> Value {
 #[test]
 fn what_keeps_pods_from_starting_is_named() {
     for (status, reason, message) in [
-        (waiting("ImagePullBackOff"), "ImageUnusable", "image user-info:1 cannot be used"),
-        (waiting("ErrImageNeverPull"), "ImageUnusable", "image user-info:1 cannot be used"),
-        (waiting("CrashLoopBackOff"), "Crashing", "container user-info ends again and again with exit code 64; see its log"),
-        (waiting("CreateContainerConfigError"), "ContainerRefused", "container user-info cannot be started: back-off 10s"),
+        (waiting("ImagePullBackOff"), Reason::ImageUnusable, "image user-info:1 cannot be used"),
+        (waiting("ErrImageNeverPull"), Reason::ImageUnusable, "image user-info:1 cannot be used"),
+        (waiting("CrashLoopBackOff"), Reason::Crashing, "container user-info ends again and again with exit code 64; see its log"),
+        (waiting("CreateContainerConfigError"), Reason::ContainerRefused, "container user-info cannot be started: back-off 10s"),
         (
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}),
-            "Unschedulable",
+            Reason::Unschedulable,
             "0/1 nodes",
         ),
     ] {
@@ -40,15 +40,15 @@ fn what_keeps_a_deployment_from_making_pods_is_named() {
     let late = json!({"type": "Progressing", "status": "False", "message": "late"});
     assert_eq!(
         Trouble::of_deployment(&deployment(json!([late, failure]))),
-        Some(Trouble { reason: "QuotaExceeded", message: "pods are refused: exceeded quota: q, requested: pods=1".to_owned() })
+        Some(Trouble { reason: Reason::QuotaExceeded, message: "pods are refused: exceeded quota: q, requested: pods=1".to_owned() })
     );
-    assert_eq!(Trouble::of_deployment(&deployment(json!([late]))).map(|trouble| trouble.reason), Some("NoProgress"));
+    assert_eq!(Trouble::of_deployment(&deployment(json!([late]))).map(|trouble| trouble.reason), Some(Reason::NoProgress));
     assert_eq!(Trouble::of_deployment(&deployment(json!([]))), None);
 }
 
 #[test]
 fn a_claim_without_a_volume_is_named() {
-    let unschedulable = |message: &str| Trouble { reason: "Unschedulable", message: message.to_owned() };
+    let unschedulable = |message: &str| Trouble { reason: Reason::Unschedulable, message: message.to_owned() };
     assert!(unschedulable("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.").wants_volume());
     assert!(unschedulable("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.").wants_volume());
     assert!(!unschedulable("0/1 nodes are available: 1 Insufficient cpu.").wants_volume());
@@ -58,6 +58,6 @@ fn a_claim_without_a_volume_is_named() {
     };
     let message = "the cluster gives PersistentVolumeClaim data-p-0 no volume of 1Gi in storage class none; `kubectl describe pvc data-p-0` \
                    says why";
-    assert_eq!(Trouble::of_claim(&claim("none", "Pending")), Some(Trouble { reason: "VolumeUnbound", message: message.to_owned() }));
+    assert_eq!(Trouble::of_claim(&claim("none", "Pending")), Some(Trouble { reason: Reason::VolumeUnbound, message: message.to_owned() }));
     assert_eq!(Trouble::of_claim(&claim("none", "Bound")), None);
 }

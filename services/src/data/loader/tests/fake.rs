@@ -46,7 +46,7 @@ impl Fake {
 }
 
 pub(super) fn metrics() -> StoreMetrics {
-    DataMetrics::register(&Registry::new()).unwrap().store("fake")
+    DataMetrics::new(&Registry::new()).unwrap().store("fake")
 }
 
 impl Backend for Fake {

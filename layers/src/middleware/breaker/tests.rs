@@ -1,0 +1,217 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::advance;
+use tower::ServiceExt;
+
+use super::*;
+use crate::Kind;
+
+const FAILURE: Error = Error::new(500, "random error", "random error");
+
+/// A service behind a breaker, whose share of failures the test sets; calls go out at a rate, in virtual time.
+struct World {
+    layer: BreakerLayer,
+    metrics: BreakerMetrics,
+    rng: fastrand::Rng,
+}
+
+/// What became of the calls of a while.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    admitted: u64,
+    rejected: u64,
+}
+
+impl World {
+    fn new(mode: Mode) -> Self {
+        let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "test").expect("registers");
+        let layer = BreakerLayer::new(Settings { mode, ..Settings::default() }, metrics.clone());
+        Self { layer, metrics, rng: fastrand::Rng::with_seed(7) }
+    }
+
+    fn circuit(&self) -> Arc<Circuit> {
+        self.layer.breakers.circuit("/op")
+    }
+
+    /// Calls at `rate` a second for `seconds`, of which a share `f` fail.
+    async fn run(&mut self, rate: u64, seconds: f64, f: f64) -> Seen {
+        let mut seen = Seen::default();
+        for _ in 0..(rate as f64 * seconds) as u64 {
+            advance(Duration::from_secs(1) / rate as u32).await;
+            let circuit = self.circuit();
+            match circuit.admit(Instant::now(), self.rng.f64()) {
+                None => seen.rejected += 1,
+                Some(admission) => {
+                    seen.admitted += 1;
+                    circuit.done(&admission, Some(self.rng.f64() >= f), Instant::now());
+                }
+            }
+        }
+        seen
+    }
+
+    /// Seconds of healthy service until the breaker admits `share` of the calls in a quarter of a second.
+    async fn recovery(&mut self, rate: u64, share: f64) -> f64 {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            let seen = self.run(rate, 0.25, 0.0).await;
+            if seen.admitted as f64 >= share * (seen.admitted + seen.rejected) as f64 {
+                break;
+            }
+        }
+        begun.elapsed().as_secs_f64()
+    }
+
+    fn transitions(&self) -> (u64, u64) {
+        let to = |to| self.metrics.transitions.with_label_values(&["/op", to]).get();
+        (to("open"), to("closed"))
+    }
+}
+
+/// Expected is 1 / (1 - K (1 - f)) in a window of 2.85 s on average, nine whole buckets and half of the current one.
+#[tokio::test(start_paused = true)]
+async fn kratos_admits_a_third_of_a_call_a_second_in_a_total_outage_and_two_at_half() {
+    for (f, expected) in [(1.0, 0.3..0.4), (0.5, 1.6..2.6)] {
+        let mut world = World::new(Mode::Kratos);
+        world.run(200, 60.0, f).await;
+        let rate = world.run(200, 2000.0, f).await.admitted as f64 / 2000.0;
+        assert!(expected.contains(&rate), "{rate} a second at f = {f}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn kratos_needs_ten_to_twenty_seconds_and_more_to_recover() {
+    for (rate, expected) in [(200, 10.0..20.0), (2000, 14.0..24.0)] {
+        let (mut half, mut all) = (0.0, 0.0);
+        for seed in 0..8 {
+            let mut world = World { rng: fastrand::Rng::with_seed(seed), ..World::new(Mode::Kratos) };
+            world.run(rate, 20.0, 1.0).await;
+            half += world.recovery(rate, 0.5).await / 8.0;
+            all = half + world.recovery(rate, 0.99).await / 8.0;
+        }
+        assert!(expected.contains(&half) && all > half, "{half} s to half of the calls, {all} s to all, at {rate} a second");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounded_passes_only_the_probes_while_the_outage_lasts() {
+    let mut world = World::new(Mode::Bounded);
+    world.run(1000, 5.0, 1.0).await;
+    assert_eq!(world.layer.open(), ["/op"]);
+    let seen = world.run(1000, 60.0, 1.0).await;
+    assert!((299..=301).contains(&seen.admitted), "{seen:?}");
+    assert_eq!(world.transitions(), (1, 0));
+    assert_eq!(world.metrics.state.with_label_values(&["/op"]).get(), 1);
+    assert!(world.metrics.rejections.with_label_values(&["/op"]).get() >= seen.rejected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounded_recovers_within_two_seconds_at_any_rate() {
+    for rate in [50, 200, 2000, 20_000] {
+        let mut world = World::new(Mode::Bounded);
+        world.run(rate, 10.0, 1.0).await;
+        let took = world.recovery(rate, 0.99).await;
+        assert!(took < 2.0, "{took} s at {rate} a second");
+        let seen = world.run(rate, 10.0, 0.0).await;
+        assert_eq!(seen.rejected, 0, "opened again without a failure");
+        assert_eq!(world.transitions(), (1, 1));
+        assert!(world.layer.open().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_mode_opens_below_the_ratio_or_the_minimum() {
+    for mode in [Mode::Kratos, Mode::Bounded] {
+        let mut world = World::new(mode);
+        assert!(world.run(1000, 20.0, 0.3).await.rejected < 20, "{mode:?}");
+        let mut world = World::new(mode);
+        assert_eq!(world.run(30, 20.0, 1.0).await.rejected, 0, "fewer than 100 calls in 3 s: {mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canceled_probe_costs_its_turn_and_no_more() {
+    let mut world = World::new(Mode::Bounded);
+    world.run(1000, 3.0, 1.0).await;
+    let circuit = world.circuit();
+    advance(Duration::from_millis(200)).await;
+    let probe = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
+    assert!(circuit.admit(Instant::now(), 0.0).is_none());
+    circuit.done(&probe, None, Instant::now());
+    assert!(circuit.admit(Instant::now(), 0.0).is_none(), "or callers that give up early would probe without bound");
+    advance(Duration::from_millis(200)).await;
+    assert!(circuit.admit(Instant::now(), 0.0).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_ends_after_the_breaker_has_closed_and_opened_again_means_nothing() {
+    let mut world = World::new(Mode::Bounded);
+    world.run(1000, 3.0, 1.0).await;
+    let circuit = world.circuit();
+    advance(Duration::from_millis(200)).await;
+    let late = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
+    world.recovery(1000, 0.99).await;
+    world.run(1000, 3.0, 1.0).await;
+    let probe = async |success| {
+        advance(Duration::from_millis(200)).await;
+        let probe = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
+        circuit.done(&probe, Some(success), Instant::now());
+    };
+    probe(false).await;
+    for _ in 0..4 {
+        probe(true).await;
+    }
+    circuit.done(&late, Some(true), Instant::now());
+    assert!(circuit.is_open());
+    probe(true).await;
+    assert!(!circuit.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_change_live() {
+    let mut world = World::new(Mode::Bounded);
+    world.run(1000, 3.0, 1.0).await;
+    world.layer.configure(Settings { probes_per_second: 50, ..Settings::default() });
+    let seen = world.run(1000, 10.0, 1.0).await;
+    assert!((498..=502).contains(&seen.admitted), "still open, probed more often: {seen:?}");
+    world.layer.configure(Settings { enabled: false, ..Settings::default() });
+    assert_eq!(world.run(1000, 1.0, 1.0).await, Seen { admitted: 1000, rejected: 0 });
+    assert!(world.layer.open().is_empty());
+    world.layer.configure(Settings { minimum_requests: 10, ..Settings::default() });
+    assert!(world.run(1000, 0.1, 1.0).await.rejected > 80);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_refuses_in_call_and_counts_by_operation() {
+    let world = World::new(Mode::Bounded);
+    let calls = Arc::new(AtomicU64::new(0));
+    let inner = Arc::clone(&calls);
+    let service = world.layer.layer(tower::service_fn(move |call: Call<()>| {
+        inner.fetch_add(1, Relaxed);
+        ready(if call.operation == "/bad" { Err(FAILURE) } else { Ok(()) })
+    }));
+    let mut replies = Vec::new();
+    for i in 0..400 {
+        let operation = if i % 2 == 0 { "/bad" } else { "/good" };
+        replies.push((operation, service.clone().oneshot(Call::new(Kind::Grpc, operation, ())).await));
+    }
+    assert!(replies.iter().all(|(operation, reply)| *operation == "/bad" || reply.is_ok()));
+    let refused = replies.iter().filter(|(_, reply)| *reply == Err(Error::CIRCUITBREAKER)).count();
+    assert_eq!((refused, calls.load(Relaxed)), (100, 300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn canceled_and_panicking_calls_mark_nothing() {
+    let world = World::new(Mode::Bounded);
+    let hanging = world.layer.layer(tower::service_fn(|_: Call<()>| std::future::pending::<Result<(), Error>>()));
+    for _ in 0..500 {
+        let _ = tokio::time::timeout(Duration::from_millis(1), hanging.clone().oneshot(Call::new(Kind::Grpc, "/op", ()))).await;
+    }
+    let panicking = world.layer.layer(tower::service_fn(|_: Call<()>| async { panic!("on purpose") as Result<(), Error> }));
+    for _ in 0..500 {
+        tokio::spawn(panicking.clone().oneshot(Call::new(Kind::Grpc, "/op", ()))).await.expect_err("panics");
+    }
+    assert!(world.layer.open().is_empty());
+    assert!(world.circuit().admit(Instant::now(), 0.0).is_some());
+}

@@ -1,0 +1,212 @@
+//! Deadlines without a timer each.
+//!
+//! A timer that is due before all others costs a system call to arm, so a timer a call is a system call a call. Instead one ticker a
+//! thread looks every 25 ms at what waits there. What waits ends at most one tick late, never early.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use slab::Slab;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Time between looks.
+pub const TICK: Duration = Duration::from_millis(25);
+
+/// What waits on one thread, and until when.
+#[derive(Debug, Clone, Default)]
+pub struct Ticker {
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    entries: Slab<Entry>,
+    /// When the ticker last looked.
+    looked: Instant,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { entries: Slab::new(), looked: Instant::now() }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    deadline: Instant,
+    waker: Waker,
+    expired: bool,
+}
+
+impl Ticker {
+    /// Looks every [`TICK`], for ever. Runs on the thread whose calls wait.
+    pub async fn run(self) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.expire(interval.tick().await);
+        }
+    }
+
+    /// Waits for `inner` until `deadline`, and at most one [`TICK`] longer. [`Ticker::run`] must run for it.
+    pub const fn limit<F>(self, deadline: Instant, inner: F) -> Limited<F> {
+        Limited { inner, alarm: self.alarm(deadline) }
+    }
+
+    /// Goes off at `deadline`, and at most one [`TICK`] later. [`Ticker::run`] must run for it.
+    pub const fn alarm(self, deadline: Instant) -> Alarm {
+        Alarm { deadline, ticker: self, place: None }
+    }
+
+    /// Wakes `waker` after `limit`, give or take a [`TICK`], unless what this returns is dropped before.
+    pub fn wake_after(&self, limit: Duration, waker: Waker) -> Place {
+        self.clone().place(waker, |looked| looked + limit)
+    }
+
+    /// A place in the list until `deadline`, which may depend on when the ticker last looked.
+    fn place(self, waker: Waker, deadline: impl FnOnce(Instant) -> Instant) -> Place {
+        let mut waiting = self.lock();
+        let deadline = deadline(waiting.looked);
+        let key = waiting.entries.insert(Entry { deadline, waker, expired: false });
+        drop(waiting);
+        Place { ticker: self, key }
+    }
+
+    /// Whether nobody waits.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    fn expire(&self, now: Instant) {
+        let mut waiting = self.lock();
+        waiting.looked = now;
+        for (_, entry) in &mut waiting.entries {
+            if !entry.expired && entry.deadline <= now {
+                entry.expired = true;
+                entry.waker.wake_by_ref();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the ticker's list, given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    ticker: Ticker,
+    key: usize,
+}
+
+impl Place {
+    /// Whether the deadline has passed; if not, `waker` is woken once it has.
+    fn expired(&self, waker: &Waker) -> bool {
+        let mut waiting = self.ticker.lock();
+        let entry = &mut waiting.entries[self.key];
+        entry.waker.clone_from(waker);
+        entry.expired
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.ticker.lock().entries.remove(self.key);
+    }
+}
+
+/// A deadline that somebody looks at when polled.
+#[derive(Debug)]
+pub struct Alarm {
+    deadline: Instant,
+    ticker: Ticker,
+    place: Option<Place>,
+}
+
+impl Alarm {
+    /// Ready once the deadline has passed; until then, whoever polled last is woken for it.
+    pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.place {
+            Some(place) if place.expired(cx.waker()) => Poll::Ready(()),
+            Some(_) => Poll::Pending,
+            None => {
+                self.place = Some(self.ticker.clone().place(cx.waker().clone(), |_| self.deadline));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+pin_project! {
+    /// Future of [`Ticker::limit`].
+    #[derive(Debug)]
+    pub struct Limited<F> {
+        #[pin]
+        inner: F,
+        alarm: Alarm,
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.inner.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.alarm.poll_elapsed(cx).map(|()| Err(Elapsed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wakes_once_after_the_limit_and_not_at_all_if_dropped() {
+        let ticker = Ticker::default();
+        tokio::spawn(ticker.clone().run());
+        let (kept, dropped) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+        let place = ticker.wake_after(Duration::from_secs(1), Arc::clone(&kept).into());
+        drop(ticker.wake_after(Duration::from_secs(1), Arc::clone(&dropped).into()));
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(kept.0.load(Relaxed), 0);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!((kept.0.load(Relaxed), dropped.0.load(Relaxed)), (1, 0));
+        drop(place);
+        assert!(ticker.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_in_time_is_not_limited() {
+        let ticker = Ticker::default();
+        tokio::spawn(ticker.clone().run());
+        let deadline = Instant::now() + Duration::from_millis(100);
+        assert_eq!(ticker.clone().limit(deadline, std::future::ready(7)).await, Ok(7));
+        assert_eq!(ticker.clone().limit(deadline, std::future::pending::<()>()).await, Err(Elapsed));
+        assert!(deadline.elapsed() <= 2 * TICK);
+    }
+}

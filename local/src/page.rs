@@ -1,0 +1,77 @@
+//! The web page: what runs, how it fares second by second, and controls that edit the running spec.
+//!
+//! Nothing is fetched from elsewhere: the files under `assets/` are compiled in, and the charts are drawn by the plotly.js that the
+//! `plotly` crate carries. A browser learns everything from one event stream (`/api/events`); every edit is a JSON merge patch (RFC 7396)
+//! that goes through the same checks as the file.
+
+mod assets;
+mod edit;
+mod error;
+mod events;
+mod guard;
+mod token;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use tokio::sync::{mpsc, watch};
+
+pub use edit::{Edit, EditReply};
+pub use token::Token;
+
+use crate::sampler::{Sample, Samples};
+use crate::view::Snapshot;
+
+/// What the page shows and whom it asks.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// What runs. The page's event streams end when the sender is gone, so that a graceful shutdown does not wait for open tabs.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// One sample a second, and the last five minutes of them.
+    pub samples: Arc<Samples>,
+    /// Takes the edits made on the page.
+    pub edits: mpsc::Sender<Edit>,
+    /// What a request that edits the spec must know.
+    pub token: Token,
+    /// Port that the page is served on; a `Host` or `Origin` that names another one is refused.
+    pub port: u16,
+}
+
+/// The page and its API, for a listener on loopback at `state.port`.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/api/state", get(events::state))
+        .route("/api/events", get(events::stream))
+        .route("/api/spec", post(edit::patch))
+        .route("/api/spec.yaml", get(yaml))
+        .merge(assets::routes())
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn_with_state(state.port, guard::same_site))
+        .layer(middleware::map_response(guard::add_headers))
+        .with_state(state)
+}
+
+/// The running spec as a file that `user-info-local` and `kubectl apply` take.
+async fn yaml(State(state): State<AppState>) -> impl IntoResponse {
+    let yaml = state.snapshot.borrow().yaml.clone();
+    ([(CONTENT_TYPE, "application/yaml; charset=utf-8"), (CACHE_CONTROL, "no-store")], yaml)
+}
+
+/// Everything the page shows, and the token that lets it edit.
+#[derive(Debug, serde::Serialize)]
+struct Everything {
+    token: Token,
+    snapshot: Arc<Snapshot>,
+    samples: Vec<Arc<Sample>>,
+}
+
+impl AppState {
+    fn everything(&self, samples: Vec<Arc<Sample>>) -> Json<Everything> {
+        Json(Everything { token: self.token.clone(), snapshot: self.snapshot.borrow().clone(), samples })
+    }
+}

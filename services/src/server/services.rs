@@ -1,0 +1,82 @@
+//! What a worker serves: made on its own thread, of what all workers share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use tonic::service::Routes;
+use user_info_api::config::UserInfoConfig;
+use user_info_layers::middleware::deadline::DeadlineLayer;
+use user_info_layers::ticker::Ticker;
+
+use super::connection::{GrpcService, Http2};
+use super::room::Room;
+use super::stack::ServerStack;
+use super::{grpc, handler, http};
+use crate::data::{ConnectError, Data, DataMetrics};
+use crate::process::admin;
+use crate::tls::TlsAcceptor;
+
+/// What a worker serves.
+#[derive(Debug, Clone)]
+pub(super) struct Services<G> {
+    /// gRPC.
+    pub grpc: G,
+    /// HTTP; with the admin endpoints, unless they have a listener of their own.
+    pub http: Router,
+    /// The same for callers of HTTP/2.
+    pub http_by_http2: Router,
+    /// The admin endpoints alone.
+    pub admin: Router,
+    /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
+    pub tls: Option<Arc<TlsAcceptor>>,
+    /// How HTTP/2 is served.
+    pub http2: Http2,
+}
+
+/// What all workers share.
+#[derive(Debug, Clone)]
+pub(super) struct Common {
+    /// The settings.
+    pub config: Arc<UserInfoConfig>,
+    /// The layers.
+    pub stack: ServerStack,
+    /// What is counted of the stores, which each worker opens for itself.
+    pub data_metrics: DataMetrics,
+    /// What the calls of all workers may hold.
+    pub room: Room,
+    /// The admin endpoints.
+    pub admin: Router,
+    /// Health and reflection.
+    pub health_and_reflection: Routes,
+    /// The certificates.
+    pub tls: Option<Arc<TlsAcceptor>>,
+    /// The advertised gRPC address, in whose name calls are answered.
+    pub ip_addr: Arc<str>,
+}
+
+impl Common {
+    /// What a worker serves, and its stores; on the current runtime, which is the worker's.
+    ///
+    /// # Errors
+    /// If a store refuses what the configuration says of it.
+    pub(super) async fn services(self) -> Result<(Services<impl GrpcService>, Data), ConnectError> {
+        let Self { config, stack, data_metrics, room, admin, health_and_reflection, tls, ip_addr } = self;
+        let ticker = Ticker::default();
+        tokio::spawn(ticker.clone().run());
+        let data = Data::open(&config.users, &config.views, &data_metrics).await?;
+        let timeout = config.server.timeout.get();
+        let stack = stack.service(DeadlineLayer::new(ticker.clone(), timeout), handler(data.clone(), ip_addr));
+        let beside = if config.server.admin.is_none() { admin.clone() } else { Router::new() };
+        let http = http::router(stack.clone(), room.clone(), beside);
+        let others = grpc::HealthAndReflection::new(health_and_reflection, room.clone(), ticker.clone(), timeout);
+        let services = Services {
+            http_by_http2: http::bounded(http.clone(), room.clone()),
+            http,
+            grpc: grpc::Dispatch::new(grpc::Grpc::new(stack, room.clone()), others),
+            admin: admin::json_errors(admin),
+            tls,
+            http2: Http2 { max_concurrent_streams: config.server.max_concurrent_streams, room, ticker },
+        };
+        Ok((services, data))
+    }
+}

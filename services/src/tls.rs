@@ -1,0 +1,18 @@
+//! TLS with certificates that are replaced while the services run.
+//!
+//! Certificates, keys and authorities come from files. Whenever one of them changes, all are read again: what fits together is used by the
+//! next connection, what does not leaves the last good ones in use and says so. Connections that stand keep what they began with.
+
+mod client;
+mod error;
+mod material;
+mod metrics;
+mod reload;
+mod server;
+
+pub use client::{Connector, client_config};
+pub(crate) use client::{builder, server_name};
+pub use error::TlsError;
+pub use metrics::TlsMetrics;
+pub(crate) use server::H2;
+pub use server::{TlsAcceptor, TlsAcceptorMetrics};
