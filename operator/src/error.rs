@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use user_info_api::crd::LoadError;
+
 use crate::kind::Kind;
 use crate::names::ADOPT;
 
@@ -36,6 +38,9 @@ pub enum Error {
     /// The resource is not what its schema says.
     #[error("{0}")]
     Unreadable(String),
+    /// Values that its schema allows, or allowed when it was made, but the services do not.
+    #[error("{}", sentence(.0))]
+    InvalidSpec(#[from] LoadError),
     /// Weights that pods of one Deployment cannot have.
     #[error("spec.server.weights must be equal in a cluster: pods of a Deployment have no order; run one resource for each weight")]
     UnequalWeights,
@@ -112,6 +117,11 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// All problems in one line.
+fn sentence(error: &LoadError) -> String {
+    error.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         Self::Api(error.into())
@@ -153,6 +163,7 @@ impl Error {
     fn judge(&self) -> (Class, &'static str) {
         match self {
             Self::Unreadable(_) => (Class::Permanent, "Unreadable"),
+            Self::InvalidSpec(_) => (Class::Permanent, "InvalidSpec"),
             Self::UnequalWeights => (Class::Permanent, "UnequalWeights"),
             Self::SecretMissing { .. } => (Class::Configuration, "SecretMissing"),
             Self::SecretKeyMissing { .. } => (Class::Configuration, "SecretKeyMissing"),

@@ -18,7 +18,7 @@ const CONDITIONS: [(&str, &str); 7] = [
 ];
 
 /// Reasons that are no failures, or of pods that are missing.
-const STATES: [(&str, &str); 34] = [
+const STATES: [(&str, &str); 35] = [
     ("AddonsNotReady", "an addon is being installed, or its pods are not ready yet"),
     ("AddonsReady", "every addon is up, or comes from elsewhere"),
     ("AsExpected", "nothing is wrong"),
@@ -31,6 +31,7 @@ const STATES: [(&str, &str); 34] = [
     ("ImageUnusable", "the image cannot be pulled; mend `spec.image`, or load the image"),
     ("InstancesAvailable", "instances take calls"),
     ("InstancesNotReady", "fewer instances are ready than asked for, and none says why yet"),
+    ("InvalidSpec", "the services would refuse a value that comes from the resource; the message names the field"),
     ("Leftovers", "an Event alone: the resource was let go by `userinfo.bbs.dev/abandon-releases`; the message names what stays"),
     ("NoInstance", "no instance takes calls"),
     ("NoProgress", "the Deployment made no progress for its deadline"),
@@ -56,11 +57,12 @@ const STATES: [(&str, &str); 34] = [
 ];
 
 /// Failures of a reconcile, and what mends them.
-const FAILURES: [(&str, &str, &str); 14] = [
+const FAILURES: [(&str, &str, &str); 15] = [
     ("ApiUnavailable", "transient", "the API server does not answer, or cannot"),
     ("Conflict", "conflict", "someone else changed an object meanwhile"),
     ("Forbidden", "configuration", "the operator lacks a right; the message names it, `user-info-operator run --help` lists all"),
     ("Gone", "conflict", "an object went meanwhile"),
+    ("InvalidSpec", "permanent", "as above"),
     ("NamespaceTerminating", "transient", "the namespace is being deleted, and the resource with it"),
     ("NoServiceMonitors", "configuration", "the cluster does not know ServiceMonitor, and `serviceMonitor: Enabled` insists on it"),
     (

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use user_info_api::config::{UserClientConfig, UserInfoConfig};
-use user_info_api::crd::UserInfoDeployment;
+use user_info_api::crd::{LoadError, UserInfoDeployment};
 use user_info_api::render::{self, Target};
 
 use crate::page::Role;
@@ -100,7 +100,16 @@ pub struct InstancePorts {
 }
 
 /// The instance at `index`, from 0.
-pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, index: usize, ports: InstancePorts) -> Launch {
+///
+/// # Errors
+/// The fields from which values come that `user_info` refuses.
+pub fn instance(
+    resource: &UserInfoDeployment,
+    target: &Target,
+    site: &Site<'_>,
+    index: usize,
+    ports: InstancePorts,
+) -> Result<Launch, LoadError> {
     let name = format!("user_info-{}", index + 1);
     let own = render::Instance {
         index: Some(index),
@@ -109,12 +118,12 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
         http: loopback(ports.http).into(),
         admin: ports.admin.map(|port| loopback(port).into()),
     };
-    let mut config = render::user_info(resource, target, &own);
+    let mut config = render::user_info(resource, target, &own)?;
     if config.server.workers == 0 {
         config.server.workers = 1; // several instances share this machine
     }
     let stop_limit = config.server.drain_delay.get() + config.server.shutdown_timeout.get();
-    Launch {
+    Ok(Launch {
         role: Role::UserInfo,
         program: site.programs.join(USER_INFO),
         args: Vec::new(),
@@ -128,18 +137,21 @@ pub fn instance(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>,
         config: yaml::<UserInfoConfig>(&config),
         stop_limit,
         name,
-    }
+    })
 }
 
 /// The client at `index`, from 0.
-pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, index: usize, port: u16) -> Launch {
+///
+/// # Errors
+/// The fields from which values come that `user_client` refuses.
+pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, index: usize, port: u16) -> Result<Launch, LoadError> {
     let name = if index == 0 { "user_client".to_owned() } else { format!("user_client-{}", index + 1) };
     let own = render::ClientInstance {
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
         admin: loopback(port).into(),
     };
-    let config = render::user_client(resource, target, &own);
-    Launch {
+    let config = render::user_client(resource, target, &own)?;
+    Ok(Launch {
         role: Role::UserClient,
         program: site.programs.join(USER_CLIENT),
         args: site.client_args.to_vec(),
@@ -153,7 +165,7 @@ pub fn client(resource: &UserInfoDeployment, target: &Target, site: &Site<'_>, i
         config: yaml::<UserClientConfig>(&config),
         stop_limit: config.live.timeout.get(),
         name,
-    }
+    })
 }
 
 fn yaml<T: serde::Serialize>(config: &T) -> String {

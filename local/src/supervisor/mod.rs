@@ -19,6 +19,7 @@ pub use launch::{InstancePorts, Launch, Site, USER_CLIENT, USER_INFO, client, in
 pub use runner::{Event, Line, Runner};
 pub use sampler::Sampler;
 
+use crate::error::RunError;
 use crate::http::Http;
 use crate::page::{Process, ProcessState, Role, Snapshot};
 use crate::ports::{Ports, loopback};
@@ -87,8 +88,8 @@ impl Supervisor {
     /// Brings the processes to what the spec asks for: starts, changes live, restarts one after the other, or stops.
     ///
     /// # Errors
-    /// If no port is free; what was started before that runs.
-    pub fn apply(&mut self) -> Result<(), NoPort> {
+    /// If no port is free, or the services refuse their settings; what was started before that runs.
+    pub fn apply(&mut self) -> Result<(), RunError> {
         self.changed = Instant::now();
         let resource = self.spec.resource().clone();
         if resource.spec.operation.paused {
@@ -111,7 +112,7 @@ impl Supervisor {
     }
 
     /// What has to run; stops what has not.
-    fn launches(&mut self, resource: &UserInfoDeployment) -> Result<Vec<Launch>, NoPort> {
+    fn launches(&mut self, resource: &UserInfoDeployment) -> Result<Vec<Launch>, RunError> {
         let (instances, clients) = wanted(resource);
         let server = &resource.spec.server;
         for index in 0..instances {
@@ -140,7 +141,7 @@ impl Supervisor {
         let site = Site { dir: &place.dir, programs: &place.programs, client_args: &place.client_args };
         let instances = self.instance_ports.range(..instances).map(|(i, ports)| instance(resource, &target, &site, *i, *ports));
         let clients = self.client_ports.range(..clients).map(|(i, port)| client(resource, &target, &site, *i, *port));
-        let launches: Vec<Launch> = instances.chain(clients).collect();
+        let launches: Vec<Launch> = instances.chain(clients).collect::<Result<_, _>>().map_err(|e| RunError::Spec(e.to_string()))?;
         for (name, runner) in &self.runners {
             if !launches.iter().any(|l| l.name == *name) {
                 runner.stop();

@@ -29,6 +29,11 @@ impl Problem {
         Self { line: None, column: None, field: path.to_string(), message: message.to_string(), path }
     }
 
+    /// What is wrong with `field`, a dotted path; empty if the resource as a whole is meant.
+    pub(crate) fn of(field: &str, message: impl fmt::Display) -> Self {
+        Self::new(Path::parse(field), message)
+    }
+
     pub(super) fn at(mut self, line: u64, column: Option<u64>) -> Self {
         self.line = Some(line);
         self.column = column;
@@ -67,6 +72,15 @@ impl LoadError {
     /// The problems, one a line, each behind the name of the file: `FILE:LINE: FIELD: MESSAGE`.
     pub fn in_file(&self, file: &str) -> String {
         lines(&self.problems, file)
+    }
+
+    /// Finds the lines of the problems in `text`, which holds the resource.
+    #[must_use]
+    pub fn in_text(self, text: &str) -> Self {
+        match Node::parse(text) {
+            Ok(document) => self.locate(&document),
+            Err(_) => self,
+        }
     }
 
     /// Finds the lines of the problems.

@@ -115,6 +115,8 @@ impl UserInfoDeployment {
 }
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod tests;
