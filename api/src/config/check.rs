@@ -47,7 +47,7 @@ impl Violations {
     }
 
     /// Reports `field` if its value is beyond `limit`.
-    pub fn limit<T: ?Sized>(&mut self, field: &str, value: &T, limit: &impl Limit<T>) {
+    pub fn limit<T>(&mut self, field: &str, value: &T, limit: &impl Limit<T>) {
         self.refuse(field, limit.refusal(value));
     }
 

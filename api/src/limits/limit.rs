@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Duration;
 
 /// What a value may be.
-pub trait Limit<T: ?Sized> {
+pub trait Limit<T> {
     /// What is wrong with `value` and what is allowed; none if it may stand.
     fn refusal(&self, value: &T) -> Option<String>;
 }

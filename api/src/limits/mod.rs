@@ -9,8 +9,7 @@ pub use limit::{Form, Limit, List, Ordered, Range, Size, Text};
 #[cfg(feature = "crd")]
 pub(crate) use limit::{out_of_range, wrong_form};
 
-use crate::Duration;
-use crate::address;
+use crate::{Duration, address};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const DECISECOND: Duration = Duration::from_millis(100);
