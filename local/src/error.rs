@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use user_info_api::Exit;
 
+use crate::supervisor::ApplyError;
+
 /// Why the system cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -24,15 +26,15 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// No port is free.
+    /// The processes cannot be started.
     #[error(transparent)]
-    NoPort(#[from] crate::supervisor::NoPort),
+    Apply(#[from] ApplyError),
 }
 
 impl RunError {
     /// Exit code: 64 if the file has to be changed, 69 if something is missing.
     pub const fn exit_code(&self) -> u8 {
-        (if matches!(self, Self::Spec(_)) { Exit::Usage } else { Exit::Unavailable }).code()
+        (if matches!(self, Self::Spec(_) | Self::Apply(ApplyError::Refused(_))) { Exit::Usage } else { Exit::Unavailable }).code()
     }
 
     /// An error of the system while `what` was tried.

@@ -5,6 +5,9 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 use user_info_api::crd::{self, UserInfoDeployment};
+use user_info_api::render::{self, Target};
+
+use crate::ports::loopback;
 
 /// The spec in force, and how it came about.
 #[derive(Debug)]
@@ -96,6 +99,7 @@ impl RunningSpec {
         let mut object = serde_json::to_value(&self.resource).map_err(|e| vec![e.to_string()])?;
         crd::merge_patch(&mut object, &serde_json::json!({ "spec": patch }));
         let new = crd::load_value(object).map_err(messages)?;
+        check(&new).map_err(messages)?;
         new.check_change(&self.resource).map_err(messages)?;
         let changes = self.replace(new);
         self.differs_from_file |= !changes.is_empty();
@@ -150,7 +154,17 @@ fn read(file: &Path) -> Result<String, String> {
 }
 
 fn parse(file: &Path, text: &str) -> Result<UserInfoDeployment, String> {
-    crd::load(text).map_err(|e| e.in_file(&file.display().to_string()))
+    let resource = crd::load(text).map_err(|e| e.in_file(&file.display().to_string()))?;
+    check(&resource).map_err(|e| e.in_text(text).in_file(&file.display().to_string()))?;
+    Ok(resource)
+}
+
+/// Whether the services take what `resource` comes to on a laptop; ports and folders of the run make no difference.
+fn check(resource: &UserInfoDeployment) -> Result<(), crd::LoadError> {
+    let spec = &resource.spec;
+    let peers = (0..spec.replicas).map(|_| loopback(spec.server.grpc_port).to_string()).collect();
+    let target = Target::local(Path::new("."), Path::new("secrets"), "127.0.0.1:8500", peers, 0, SystemTime::now());
+    render::check(resource, &target)
 }
 
 /// The leaves in which two objects differ.
@@ -214,6 +228,18 @@ mod tests {
         save(&spec, "{replicas: 4}");
         assert_eq!(spec.reread().expect("valid").len(), 1);
         assert_eq!(spec.problem(), None);
+    }
+
+    #[test]
+    fn what_the_services_would_refuse_is_a_mistake_of_the_file() {
+        let (_dir, mut spec) = spec("{replicas: 1, addons: {consul: {mode: Disabled}}}");
+        save(&spec, "{replicas: 0, addons: {consul: {mode: Disabled}}}");
+        let problem = spec.reread().expect_err("refused");
+        assert!(problem.contains("demo.yaml:4: spec.replicas: 0 leaves user_client nobody to call; "), "{problem}");
+        let refused = spec.edit(&serde_json::json!({"replicas": 0})).expect_err("refused");
+        assert!(refused[0].starts_with("spec.replicas: 0 leaves user_client nobody to call; "), "{refused:?}");
+        assert_eq!((spec.resource().spec.replicas, spec.generation()), (1, 1));
+        spec.edit(&serde_json::json!({"replicas": 0, "client": {"enabled": false}})).expect("no client, no problem");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod backoff;
+mod error;
 mod event;
 mod launch;
 mod process;
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 pub use allocation::NoPort;
+pub use error::ApplyError;
 pub use event::{Event, Line};
 pub use launch::{Environment, USER_CLIENT, USER_INFO};
 pub use process::{Process, ProcessState, Role};
@@ -60,8 +62,8 @@ impl Supervisor {
     /// Brings the processes to what `spec` asks for: starts, changes live, restarts one after the other, or stops.
     ///
     /// # Errors
-    /// If no port is free; what was started before that runs.
-    pub fn apply(&mut self, spec: &RunningSpec) -> Result<(), NoPort> {
+    /// If no port is free, or the services would refuse their settings; what was started before that runs.
+    pub fn apply(&mut self, spec: &RunningSpec) -> Result<(), ApplyError> {
         self.changed = Instant::now();
         self.wanted = (!spec.resource().spec.operation.paused).then(|| spec.generation());
         if self.wanted.is_none() {
@@ -69,7 +71,7 @@ impl Supervisor {
         }
         let (instances, clients) = launch::wanted(spec.resource());
         self.allocation.allocate(spec.resource(), instances, clients)?;
-        let launches = launch::all(spec, &self.environment, &self.allocation);
+        let launches = launch::all(spec, &self.environment, &self.allocation)?;
         for (name, runner) in &self.runners {
             if !launches.iter().any(|launch| launch.name == *name) {
                 runner.stop();

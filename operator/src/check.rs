@@ -10,6 +10,7 @@ use user_info_api::crd::{LoadError, UserInfoDeployment, load};
 use self::diff::DiffError;
 
 use crate::args::{CheckArgs, EXIT_UNAVAILABLE, EXIT_USAGE, Output};
+use crate::reconcile::validate;
 
 mod diff;
 mod difference;
@@ -88,7 +89,11 @@ impl Report {
             std::fs::read_to_string(file)
         };
         let file = if standard_input { "<stdin>".to_owned() } else { file.display().to_string() };
-        let outcome = text.map_err(CheckError::from).and_then(|text| Ok(load(&text)?));
+        let outcome = text.map_err(CheckError::from).and_then(|text| {
+            let resource = load(&text)?;
+            validate::offline(&resource).map_err(|error| error.in_text(&text))?;
+            Ok(resource)
+        });
         Self { file, outcome }
     }
 

@@ -30,12 +30,15 @@ pub struct ConfigVersion {
 impl ConfigFile {
     /// The file that `render` makes of a generation. The generation of the spec also rises when only the number of instances changes, so the
     /// file keeps the generation it had `before` until something else in it changes: scaling then touches no pod.
-    pub fn new<C: Serialize>(render: impl Fn(i64) -> C, generation: i64, before: Option<&ConfigVersion>) -> Self {
-        let hash = config_hash(&render(0));
+    ///
+    /// # Errors
+    /// Those of `render`.
+    pub fn new<C: Serialize, E>(render: impl Fn(i64) -> Result<C, E>, generation: i64, before: Option<&ConfigVersion>) -> Result<Self, E> {
+        let hash = config_hash(&render(0)?);
         let generation = before.filter(|before| before.hash == hash).map_or(generation, |before| before.generation);
-        let config = render(generation);
+        let config = render(generation)?;
         let text = serde_yaml::to_string(&config).expect("config types are plain data, which always has a YAML form");
         let (live, _) = split(&config);
-        Self { text, version: ConfigVersion { hash, generation }, restart_hash: restart_hash(&config), live }
+        Ok(Self { text, version: ConfigVersion { hash, generation }, restart_hash: restart_hash(&config), live })
     }
 }

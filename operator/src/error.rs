@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use user_info_api::crd::LoadError;
+
 use crate::kind::Kind;
 use crate::names::ADOPT;
 use crate::reason::{Class, Reason};
@@ -12,6 +14,9 @@ pub enum Error {
     /// The resource is not what its schema says.
     #[error("{0}")]
     Unreadable(String),
+    /// Values that its schema allows, or allowed when it was made, but the services do not.
+    #[error("{}", sentence(.0))]
+    InvalidSpec(#[from] LoadError),
     /// Weights that pods of one Deployment cannot have.
     #[error("spec.server.weights must be equal in a cluster: pods of a Deployment have no order; run one resource for each weight")]
     UnequalWeights,
@@ -88,6 +93,11 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// All problems in one line.
+fn sentence(error: &LoadError) -> String {
+    error.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         Self::Api(error.into())
@@ -131,6 +141,7 @@ impl Error {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Unreadable(_) => Reason::Unreadable,
+            Self::InvalidSpec(_) => Reason::InvalidSpec,
             Self::UnequalWeights => Reason::UnequalWeights,
             Self::SecretMissing { .. } => Reason::SecretMissing,
             Self::SecretKeyMissing { .. } => Reason::SecretKeyMissing,

@@ -121,6 +121,7 @@ reasons! {
     ImageUnusable { State("the image cannot be pulled; mend `spec.image`, or load the image") }
     InstancesAvailable { State("instances take calls") }
     InstancesNotReady { State("fewer instances are ready than asked for, and none says why yet") }
+    InvalidSpec { State("the services would refuse a value that comes from the resource; the message names the field"), Failure(Permanent, "as above") }
     Leftovers { State("an Event alone: the resource was let go by `userinfo.bbs.dev/abandon-releases`; the message names what stays") }
     NamespaceTerminating { Failure(Transient, "the namespace is being deleted, and the resource with it") }
     NoInstance { State("no instance takes calls") }

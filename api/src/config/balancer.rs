@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
-use crate::Duration;
+use crate::{Duration, limits};
+
+const MAX_BELOW_BASE: &str = "maxEjectionTime must not be shorter than baseEjectionTime";
 
 /// Which instance gets the next call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +27,7 @@ pub enum LoadBalancing {
     feature = "crd",
     schemars(extend("x-kubernetes-validations" = [{
         "rule": "duration(self.maxEjectionTime) >= duration(self.baseEjectionTime)",
-        "message": "maxEjectionTime must not be shorter than baseEjectionTime",
+        "message": MAX_BELOW_BASE,
     }]))
 )]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -33,16 +35,16 @@ pub struct OutlierEjection {
     /// Whether instances are ejected.
     pub enabled: bool,
     /// Timeouts or connection failures in a row that eject an instance, 1 to 1000.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 1000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CONSECUTIVE_FAILURES))]
     pub consecutive_failures: u32,
     /// How long the first ejection lasts, 100ms to 10m. An instance ejected again within that time after its return is out for twice as long, up to `maxEjectionTime`.
-    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "10m"))))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::BASE_EJECTION))]
     pub base_ejection_time: Duration,
-    /// The longest ejection, up to 1h.
-    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "1h"))))]
+    /// The longest ejection, 100ms to 1h.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::MAX_EJECTION))]
     pub max_ejection_time: Duration,
     /// Most instances ejected at a time, in percent, 0 to 50.
-    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 50)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::EJECTION_PERCENT))]
     pub max_ejection_percent: u8,
 }
 
@@ -60,10 +62,11 @@ impl Default for OutlierEjection {
 
 impl Check for OutlierEjection {
     fn check(&self, v: &mut Violations) {
-        v.range("consecutiveFailures", self.consecutive_failures, 1, 1000);
-        v.range("baseEjectionTime", self.base_ejection_time, Duration::from_millis(100), Duration::from_secs(600));
-        v.range("maxEjectionTime", self.max_ejection_time, self.base_ejection_time, Duration::from_secs(3600));
-        v.range("maxEjectionPercent", self.max_ejection_percent, 0, 50);
+        v.limit("consecutiveFailures", &self.consecutive_failures, &limits::CONSECUTIVE_FAILURES);
+        v.limit("baseEjectionTime", &self.base_ejection_time, &limits::BASE_EJECTION);
+        v.limit("maxEjectionTime", &self.max_ejection_time, &limits::MAX_EJECTION);
+        v.limit("maxEjectionPercent", &self.max_ejection_percent, &limits::EJECTION_PERCENT);
+        v.require(self.max_ejection_time >= self.base_ejection_time, "", MAX_BELOW_BASE);
     }
 }
 
@@ -78,10 +81,10 @@ pub struct Retries {
     /// Whether failed calls are tried again.
     pub enabled: bool,
     /// Tries a call has in all, the first included, 2 to 5.
-    #[cfg_attr(feature = "crd", schemars(range(min = 2, max = 5)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::ATTEMPTS))]
     pub max_attempts: u8,
     /// Most retries, in percent of the calls, 1 to 100; ten a second come on top.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 100)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::RETRY_BUDGET))]
     pub budget_percent: u8,
 }
 
@@ -93,7 +96,7 @@ impl Default for Retries {
 
 impl Check for Retries {
     fn check(&self, v: &mut Violations) {
-        v.range("maxAttempts", self.max_attempts, 2, 5);
-        v.range("budgetPercent", self.budget_percent, 1, 100);
+        v.limit("maxAttempts", &self.max_attempts, &limits::ATTEMPTS);
+        v.limit("budgetPercent", &self.budget_percent, &limits::RETRY_BUDGET);
     }
 }

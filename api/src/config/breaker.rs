@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
-use crate::Duration;
+use crate::{Duration, limits};
 
 /// Refuses calls locally, with 503 CIRCUITBREAKER, while the service fails. One breaker an operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,16 +15,16 @@ pub struct CircuitBreaker {
     /// `Bounded` probes an open breaker at a fixed rate and recovers in about a second; `Kratos` behaves as the Go one.
     pub mode: BreakerMode,
     /// Share of calls that must succeed, 0.01 to 1; the breaker opens below it (K = 1 / successRatio).
-    #[cfg_attr(feature = "crd", schemars(range(min = 0.01, max = 1.0)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::SUCCESS_RATIO))]
     pub success_ratio: f64,
     /// Calls within the window before the breaker may open, 1 to 1000000.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 1_000_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::MINIMUM_REQUESTS))]
     pub minimum_requests: u32,
     /// Length of the rolling window, 100ms to 10m; it has 10 buckets.
-    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("100ms", "10m"))))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::WINDOW))]
     pub window: Duration,
     /// Calls a second that pass an open breaker (Bounded), 1 to 10000.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::PROBES))]
     pub probes_per_second: u32,
 }
 
@@ -56,9 +56,9 @@ impl Default for CircuitBreaker {
 
 impl Check for CircuitBreaker {
     fn check(&self, v: &mut Violations) {
-        v.range("successRatio", self.success_ratio, 0.01, 1.0);
-        v.range("minimumRequests", self.minimum_requests, 1, 1_000_000);
-        v.range("window", self.window, Duration::from_millis(100), Duration::from_secs(600));
-        v.range("probesPerSecond", self.probes_per_second, 1, 10_000);
+        v.limit("successRatio", &self.success_ratio, &limits::SUCCESS_RATIO);
+        v.limit("minimumRequests", &self.minimum_requests, &limits::MINIMUM_REQUESTS);
+        v.limit("window", &self.window, &limits::WINDOW);
+        v.limit("probesPerSecond", &self.probes_per_second, &limits::PROBES);
     }
 }

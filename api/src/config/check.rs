@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::limits::{Limit, List};
+
 /// One field that cannot be used as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -44,10 +46,19 @@ impl Violations {
         }
     }
 
-    /// Reports `field` unless `value` lies in `from..=to`.
-    pub fn range<T: PartialOrd + fmt::Display + Copy>(&mut self, field: &str, value: T, from: T, to: T) {
-        let holds = value >= from && value <= to;
-        self.require(holds, field, format_args!("{value} is out of range; allowed is {from} to {to}"));
+    /// Reports `field` if its value is beyond `limit`.
+    pub fn limit<T>(&mut self, field: &str, value: &T, limit: &impl Limit<T>) {
+        self.refuse(field, limit.refusal(value));
+    }
+
+    /// Reports `field` if it has too few or too many elements, and for each element that is beyond its limit.
+    pub fn list<T, L: Limit<T>>(&mut self, field: &str, elements: &[T], limit: &List<L>) {
+        self.refuse(field, limit.size.refusal_of(elements.len(), "elements"));
+        elements.iter().for_each(|element| self.limit(field, element, &limit.each));
+    }
+
+    fn refuse(&mut self, field: &str, refusal: Option<String>) {
+        self.require(refusal.is_none(), field, refusal.unwrap_or_default());
     }
 
     /// Everything found, in the order of the walk.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
+use crate::limits;
 
 /// Store of the users: exactly one of the fields is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +40,11 @@ impl Check for Users {
 pub struct MySql {
     /// `host:port`, or an absolute path of a Unix socket.
     #[serde(default = "MySql::default_address")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::MYSQL_ADDRESS))]
     pub address: String,
-    /// Name of the database.
+    /// Name of the database, 1 to 64 characters.
     #[serde(default = "MySql::default_database")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::DATABASE))]
     pub database: String,
     /// User name.
     #[serde(default = "MySql::default_username")]
@@ -54,6 +57,7 @@ pub struct MySql {
     pub ca_file: Option<PathBuf>,
     /// Connections of each worker, 1 to 64.
     #[serde(default = "MySql::default_connections")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::STORE_CONNECTIONS))]
     pub connections: u16,
 }
 
@@ -87,13 +91,9 @@ impl Default for MySql {
 
 impl Check for MySql {
     fn check(&self, v: &mut Violations) {
-        v.require(
-            self.address.starts_with('/') || is_host_port(&self.address),
-            "address",
-            format_args!("{:?} is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket", self.address),
-        );
-        v.require(!self.database.is_empty(), "database", "must not be empty");
-        v.range("connections", self.connections, 1, 64);
+        v.limit("address", &self.address, &limits::MYSQL_ADDRESS);
+        v.limit("database", &self.database, &limits::DATABASE);
+        v.limit("connections", &self.connections, &limits::STORE_CONNECTIONS);
     }
 }
 
@@ -135,6 +135,7 @@ impl Check for Views {
 pub struct Redis {
     /// `host:port`, or an absolute path of a Unix socket.
     #[serde(default = "Redis::default_address")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::REDIS_ADDRESS))]
     pub address: String,
     /// Number of the database.
     #[serde(default)]
@@ -161,15 +162,6 @@ impl Default for Redis {
 
 impl Check for Redis {
     fn check(&self, v: &mut Violations) {
-        v.require(
-            self.address.starts_with('/') || is_host_port(&self.address),
-            "address",
-            format_args!("{:?} is not host:port, such as 127.0.0.1:6379, nor an absolute path of a socket", self.address),
-        );
+        v.limit("address", &self.address, &limits::REDIS_ADDRESS);
     }
-}
-
-/// Whether `text` is `host:port` with a port of 1 to 65535.
-pub(crate) fn is_host_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
-use crate::Duration;
+use crate::{Duration, limits};
+
+const TWO_STATUSES: &str = "set httpStatus or grpcStatus, not both";
 
 /// Delays or aborts a share of the calls that the limiter let pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,11 +57,11 @@ impl Check for FaultInjection {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Delay {
     /// How long a delayed call waits, 0s to 1h.
-    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = crate::crd::rules::span("0s", "1h"))))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::FIXED_DELAY))]
     pub fixed_delay: Duration,
     /// Share of the calls, 0 to 100.
     #[serde(default = "all")]
-    #[cfg_attr(feature = "crd", schemars(range(min = 0.0, max = 100.0)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::PERCENTAGE))]
     pub percentage: f64,
 }
 
@@ -67,8 +69,8 @@ impl Eq for Delay {}
 
 impl Check for Delay {
     fn check(&self, v: &mut Violations) {
-        v.range("fixedDelay", self.fixed_delay, Duration::default(), Duration::from_secs(3600));
-        v.range("percentage", self.percentage, 0.0, 100.0);
+        v.limit("fixedDelay", &self.fixed_delay, &limits::FIXED_DELAY);
+        v.limit("percentage", &self.percentage, &limits::PERCENTAGE);
     }
 }
 
@@ -79,27 +81,27 @@ impl Check for Delay {
     feature = "crd",
     schemars(extend("x-kubernetes-validations" = [{
         "rule": "!(has(self.httpStatus) && has(self.grpcStatus))",
-        "message": "set httpStatus or grpcStatus, not both",
+        "message": TWO_STATUSES,
     }]))
 )]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Abort {
     /// Share of the calls, 0 to 100.
-    #[cfg_attr(feature = "crd", schemars(range(min = 0.0, max = 100.0)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::PERCENTAGE))]
     pub percentage: f64,
     /// HTTP status of the error, 400 to 599; 500 if neither status is set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(range(min = 400, max = 599)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::HTTP_STATUS))]
     pub http_status: Option<u16>,
     /// gRPC status of the error, 1 to 16. Errors carry an HTTP status, so 2 and 15 arrive as 13, 6 as 10, and 9 and 11 as 3.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 16)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::GRPC_STATUS))]
     pub grpc_status: Option<u16>,
-    /// Reason of the error, as callers and metrics see it.
-    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 64)))]
+    /// Reason of the error, as callers and metrics see it, 1 to 64 characters.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::REASON))]
     pub reason: String,
-    /// Message of the error.
-    #[cfg_attr(feature = "crd", schemars(length(max = 256)))]
+    /// Message of the error, at most 256 characters.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::MESSAGE))]
     pub message: String,
 }
 
@@ -119,16 +121,12 @@ impl Default for Abort {
 
 impl Check for Abort {
     fn check(&self, v: &mut Violations) {
-        v.range("percentage", self.percentage, 0.0, 100.0);
-        v.require(self.http_status.is_none() || self.grpc_status.is_none(), "", "set httpStatus or grpcStatus, not both");
-        if let Some(status) = self.http_status {
-            v.range("httpStatus", status, 400, 599);
-        }
-        if let Some(status) = self.grpc_status {
-            v.range("grpcStatus", status, 1, 16);
-        }
-        v.require((1..=64).contains(&self.reason.len()), "reason", "must have 1 to 64 characters");
-        v.require(self.message.len() <= 256, "message", "must have at most 256 characters");
+        v.limit("percentage", &self.percentage, &limits::PERCENTAGE);
+        v.limit("httpStatus", &self.http_status, &limits::HTTP_STATUS);
+        v.limit("grpcStatus", &self.grpc_status, &limits::GRPC_STATUS);
+        v.limit("reason", &self.reason, &limits::REASON);
+        v.limit("message", &self.message, &limits::MESSAGE);
+        v.require(self.http_status.is_none() || self.grpc_status.is_none(), "", TWO_STATUSES);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
+use crate::limits;
 
 const BBR_HAS_NO_RATES: &str = "algorithm BBR has no rates; scope: Client and overrides are for TokenBucket";
 
@@ -24,16 +25,16 @@ pub struct RateLimiter {
     /// throughput needs.
     pub algorithm: Algorithm,
     /// Tokens a second (`TokenBucket`), 1 to 10000000. 2000 is one each 500 us.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::RATE))]
     pub requests_per_second: u32,
     /// Tokens that may be saved up (`TokenBucket`), 1 to 10000000.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::BURST))]
     pub burst: u32,
     /// `Instance`: one bucket for all callers; `Client`: one for each caller, told apart by the header `x-md-service-name`.
     pub scope: Scope,
     /// Rates of single callers, at most 32.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "crd", schemars(length(max = 32)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::OVERRIDES))]
     pub overrides: Vec<ClientLimit>,
 }
 
@@ -65,11 +66,11 @@ pub enum Scope {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClientLimit {
-    /// The caller's service name, as it sends it in `x-md-service-name`.
-    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 253)))]
+    /// The caller's service name, as it sends it in `x-md-service-name`, 1 to 253 characters.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CALLER))]
     pub client: String,
     /// Tokens a second for this caller, 1 to 10000000.
-    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10_000_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::RATE))]
     pub requests_per_second: u32,
 }
 
@@ -88,14 +89,18 @@ impl Default for RateLimiter {
 
 impl Check for RateLimiter {
     fn check(&self, v: &mut Violations) {
-        v.range("requestsPerSecond", self.requests_per_second, 1, 10_000_000);
-        v.range("burst", self.burst, 1, 10_000_000);
+        v.limit("requestsPerSecond", &self.requests_per_second, &limits::RATE);
+        v.limit("burst", &self.burst, &limits::BURST);
         let rates = self.scope == Scope::Client || !self.overrides.is_empty();
         v.require(self.algorithm != Algorithm::Bbr || !rates, "", BBR_HAS_NO_RATES);
-        v.require(self.overrides.len() <= 32, "overrides", format_args!("{} entries; at most 32", self.overrides.len()));
-        for limit in &self.overrides {
-            v.require(!limit.client.is_empty(), "overrides.client", "must not be empty");
-            v.range("overrides.requestsPerSecond", limit.requests_per_second, 1, 10_000_000);
-        }
+        v.limit("overrides", &self.overrides, &limits::OVERRIDES);
+        self.overrides.iter().for_each(|limit| v.within("overrides", limit));
+    }
+}
+
+impl Check for ClientLimit {
+    fn check(&self, v: &mut Violations) {
+        v.limit("client", &self.client, &limits::CALLER);
+        v.limit("requestsPerSecond", &self.requests_per_second, &limits::RATE);
     }
 }

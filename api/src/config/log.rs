@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Violations};
+use crate::limits;
 
 /// What is logged, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +13,7 @@ pub struct Log {
     /// Least severe level that is written.
     pub level: LogLevel,
     /// Most lines a second of the access log, each for one call, 0 to 1000000; 0 turns it off. What is left out is counted.
-    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 1_000_000)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::ACCESS_LINES))]
     pub access_lines_per_second: u32,
 }
 
@@ -24,7 +25,7 @@ impl Default for Log {
 
 impl Check for Log {
     fn check(&self, v: &mut Violations) {
-        v.range("accessLinesPerSecond", self.access_lines_per_second, 0, 1_000_000);
+        v.limit("accessLinesPerSecond", &self.access_lines_per_second, &limits::ACCESS_LINES);
     }
 }
 

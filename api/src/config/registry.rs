@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Check, ClientTls, Violations};
-use crate::Duration;
+use crate::{Duration, limits};
 
 /// The registry an instance joins; with no field set it joins none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,7 @@ impl Check for Registry {
 pub struct Consul {
     /// Agents as `host:port`, 1 to 16; the first that answers is used until it fails.
     #[serde(default = "Consul::default_addresses")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::AGENTS))]
     pub addresses: Vec<String>,
     /// File that holds the ACL token; read again when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,9 +45,11 @@ pub struct Consul {
     pub datacenter: Option<String>,
     /// Time between heartbeats and between TCP checks, 100ms to 1h. The TTL is twice as long.
     #[serde(default = "Consul::default_interval")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::HEARTBEAT))]
     pub interval: Duration,
-    /// How long an instance may be critical before Consul forgets it; Consul's own least is 1m.
+    /// How long an instance may be critical before Consul forgets it, 1m to 168h; the least is Consul's own.
     #[serde(default = "Consul::default_deregister_after")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::DEREGISTER_AFTER))]
     pub deregister_after: Duration,
     /// Whether Consul opens a TCP connection to each endpoint at each interval. Off where the agent cannot reach the instance.
     #[serde(default = "Consul::default_tcp_checks")]
@@ -84,19 +87,8 @@ impl Default for Consul {
 
 impl Check for Consul {
     fn check(&self, v: &mut Violations) {
-        v.require(
-            (1..=16).contains(&self.addresses.len()),
-            "addresses",
-            format_args!("{} addresses; name 1 to 16 agents", self.addresses.len()),
-        );
-        for address in &self.addresses {
-            v.require(
-                super::data::is_host_port(address),
-                "addresses",
-                format_args!("{address:?} is not host:port, such as 127.0.0.1:8500"),
-            );
-        }
-        v.range("interval", self.interval, Duration::from_millis(100), Duration::from_secs(3600));
-        v.range("deregisterAfter", self.deregister_after, Duration::from_secs(60), Duration::from_secs(7 * 86400));
+        v.list("addresses", &self.addresses, &limits::AGENTS);
+        v.limit("interval", &self.interval, &limits::HEARTBEAT);
+        v.limit("deregisterAfter", &self.deregister_after, &limits::DEREGISTER_AFTER);
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Check, ServerTls, Violations};
-use crate::Duration;
+use crate::{Duration, limits};
 
 /// Who this instance is, in the registry, in logs and in traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,15 +15,18 @@ use crate::Duration;
 pub struct Service {
     /// Name under which callers find the service: `bbs.user.info` or `bbs.user.client`.
     #[serde(default)]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
     pub name: String,
     /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo; for a client, host name and admin address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
     pub id: Option<String>,
     /// Version, registered as the tag `version=<version>`.
     #[serde(default)]
     pub version: String,
     /// Share of calls under weighted round-robin, 1 to 10000; registered in Meta as `weight`.
     #[serde(default = "Service::default_weight")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::WEIGHT))]
     pub weight: u32,
     /// More metadata for the registry.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -48,7 +51,7 @@ impl Check for Service {
     fn check(&self, v: &mut Violations) {
         v.require(!self.name.is_empty(), "name", "is missing; it is what callers look the service up by, such as bbs.user.info");
         v.require(self.id.as_deref() != Some(""), "id", "must not be empty; leave it out to have one made");
-        v.range("weight", self.weight, 1, 10_000);
+        v.limit("weight", &self.weight, &limits::WEIGHT);
     }
 }
 
@@ -86,25 +89,33 @@ pub struct Server {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
     /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CALL_TIMEOUT))]
     pub timeout: Duration,
     /// Single-threaded workers, 0 to 256; 0 is one per CPU of the container's or machine's limit.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::WORKERS))]
     pub workers: u16,
     /// Calls in flight on one gRPC connection, 1 to 65536.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CONCURRENT_STREAMS))]
     pub max_concurrent_streams: u32,
     /// Calls in flight in the whole process, over all connections, 1 to 1000000; more are answered 503 OVERLOADED. Counted are also those whose
     /// message is still missing or whose answer the caller has not taken yet. Streams of health and reflection may be a quarter of it.
     /// Default: 32768.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::IN_FLIGHT))]
     pub max_in_flight: Option<u32>,
-    /// What calls in flight may hold in the whole process of what their callers sent, in bytes, 4194304 (one message of the greatest length) to
-    /// 1099511627776; calls that need more are answered 503 OVERLOADED. The first 3 KiB of a call are not counted. Default: 67108864.
+    /// What calls in flight may hold in the whole process of what their callers sent, in bytes, 4194304 to 1099511627776, of which the
+    /// least is one message of the greatest length; calls that need more are answered 503 OVERLOADED. The first 3 KiB of a call are not counted. Default: 67108864.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::BUFFERED_BYTES))]
     pub max_buffered_bytes: Option<u64>,
     /// Open connections of each listener, 1 to 1000000, and no more than the limit of open files allows; more are closed at once.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CONNECTIONS))]
     pub max_connections: u32,
-    /// On stop: how long to serve on after leaving the registry, so that callers notice.
+    /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::GRACE))]
     pub drain_delay: Duration,
-    /// On stop: how long calls in flight may take after that.
+    /// On stop: how long calls in flight may take after that, 0s to 10m.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::GRACE))]
     pub shutdown_timeout: Duration,
 }
 
@@ -152,14 +163,14 @@ impl Check for Server {
                 format_args!("port {} is also {}; give each listener its own", address.port(), taken.map_or("", |t| t.0)),
             );
         }
-        v.range("timeout", self.timeout, Duration::from_millis(1), Duration::from_secs(3600));
-        v.range("workers", self.workers, 0, 256);
-        v.range("maxConcurrentStreams", self.max_concurrent_streams, 1, 65_536);
-        v.range("maxInFlight", self.in_flight(), 1, 1_000_000);
-        v.range("maxBufferedBytes", self.buffered_bytes(), 4 << 20, 1 << 40);
-        v.range("maxConnections", self.max_connections, 1, 1_000_000);
-        v.range("drainDelay", self.drain_delay, Duration::default(), Duration::from_secs(600));
-        v.range("shutdownTimeout", self.shutdown_timeout, Duration::default(), Duration::from_secs(600));
+        v.limit("timeout", &self.timeout, &limits::CALL_TIMEOUT);
+        v.limit("workers", &self.workers, &limits::WORKERS);
+        v.limit("maxConcurrentStreams", &self.max_concurrent_streams, &limits::CONCURRENT_STREAMS);
+        v.limit("maxInFlight", &self.max_in_flight, &limits::IN_FLIGHT);
+        v.limit("maxBufferedBytes", &self.max_buffered_bytes, &limits::BUFFERED_BYTES);
+        v.limit("maxConnections", &self.max_connections, &limits::CONNECTIONS);
+        v.limit("drainDelay", &self.drain_delay, &limits::GRACE);
+        v.limit("shutdownTimeout", &self.shutdown_timeout, &limits::GRACE);
     }
 }
 
@@ -170,10 +181,10 @@ impl Check for Server {
 pub struct Tracing {
     /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`; absent, no trace is exported. A `user_info` built without the feature `otlp` refuses to start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::OTLP_ENDPOINT))]
     pub otlp_endpoint: Option<String>,
     /// Share of the calls that are recorded where no caller has decided it, 0 to 100.
-    #[cfg_attr(feature = "crd", schemars(range(min = 0.0, max = 100.0)))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::PERCENTAGE))]
     pub percentage: f64,
 }
 
@@ -187,6 +198,7 @@ impl Default for Tracing {
 
 impl Check for Tracing {
     fn check(&self, v: &mut Violations) {
-        v.range("percentage", self.percentage, 0.0, 100.0);
+        v.limit("otlpEndpoint", &self.otlp_endpoint, &limits::OTLP_ENDPOINT);
+        v.limit("percentage", &self.percentage, &limits::PERCENTAGE);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Check, CircuitBreaker, ClientTls, Consul, Listener, LoadBalancing, Log, LogFormat, OutlierEjection, Registry, Retries, Service,
     Tracing, Violations,
 };
-use crate::Duration;
+use crate::{Duration, limits};
 
 /// The config file of `user_client`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ pub struct UserClientConfig {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Discovery {
     /// Name of the service to call.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
     pub service: String,
     /// Only instances of this version; default is all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +62,7 @@ pub struct Discovery {
     pub dns: Option<Dns>,
     /// A fixed list of gRPC addresses, `host:port`, at most 1024.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::INSTANCES))]
     pub addresses: Vec<String>,
 }
 
@@ -70,11 +72,14 @@ pub struct Discovery {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Dns {
     /// The name.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
     pub host: String,
-    /// gRPC port of every instance.
+    /// gRPC port of every instance, 1 to 65535.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::PORT))]
     pub port: u16,
     /// Time between look-ups, 100ms to 1h.
     #[serde(default = "Dns::default_interval")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::LOOKUP_INTERVAL))]
     pub interval: Duration,
 }
 
@@ -90,12 +95,16 @@ impl Dns {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct UserClientLive {
     /// Calls a second, 0 to 10000000; 0 is as fast as the replies come.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CLIENT_RATE))]
     pub requests_per_second: u32,
     /// Calls in flight at a time, 0 to 10000; 0 pauses the client.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CONCURRENCY))]
     pub concurrency: u16,
     /// Users asked for, one after the other, 1 to 100000 ids.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::USER_IDS))]
     pub user_ids: Vec<i64>,
     /// Longest time a call may take, 1ms to 1h.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::CALL_TIMEOUT))]
     pub timeout: Duration,
     /// Which instance gets the next call.
     pub load_balancing: LoadBalancing,
@@ -158,12 +167,8 @@ impl Check for Discovery {
     fn check(&self, v: &mut Violations) {
         let set = usize::from(self.consul.is_some()) + usize::from(self.dns.is_some()) + usize::from(!self.addresses.is_empty());
         v.require(set == 1, "", "set exactly one of consul, dns and addresses");
-        v.require(!self.service.is_empty(), "service", "must not be empty");
-        v.require(self.addresses.len() <= 1024, "addresses", format_args!("{} addresses; at most 1024", self.addresses.len()));
-        for address in &self.addresses {
-            let ok = super::data::is_host_port(address);
-            v.require(ok, "addresses", format_args!("{address:?} is not host:port, such as 127.0.0.1:9001"));
-        }
+        v.limit("service", &self.service, &limits::NAME);
+        v.list("addresses", &self.addresses, &limits::INSTANCES);
         if let Some(consul) = &self.consul {
             v.within("consul", consul);
         }
@@ -175,18 +180,18 @@ impl Check for Discovery {
 
 impl Check for Dns {
     fn check(&self, v: &mut Violations) {
-        v.require(!self.host.is_empty(), "host", "must not be empty");
-        v.require(self.port > 0, "port", "0 is no port; allowed is 1 to 65535");
-        v.range("interval", self.interval, Duration::from_millis(100), Duration::from_secs(3600));
+        v.limit("host", &self.host, &limits::NAME);
+        v.limit("port", &self.port, &limits::PORT);
+        v.limit("interval", &self.interval, &limits::LOOKUP_INTERVAL);
     }
 }
 
 impl Check for UserClientLive {
     fn check(&self, v: &mut Violations) {
-        v.range("requestsPerSecond", self.requests_per_second, 0, 10_000_000);
-        v.range("concurrency", self.concurrency, 0, 10_000);
-        v.require((1..=100_000).contains(&self.user_ids.len()), "userIds", format_args!("{} ids; name 1 to 100000", self.user_ids.len()));
-        v.range("timeout", self.timeout, Duration::from_millis(1), Duration::from_secs(3600));
+        v.limit("requestsPerSecond", &self.requests_per_second, &limits::CLIENT_RATE);
+        v.limit("concurrency", &self.concurrency, &limits::CONCURRENCY);
+        v.limit("userIds", &self.user_ids, &limits::USER_IDS);
+        v.limit("timeout", &self.timeout, &limits::CALL_TIMEOUT);
         v.within("outlierEjection", &self.outlier_ejection);
         v.within("retries", &self.retries);
         v.within("circuitBreaker", &self.circuit_breaker);

@@ -4,9 +4,9 @@ use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientTls, Image, rules};
-use crate::Duration;
+use super::{ClientTls, Image};
 use crate::config::{CircuitBreaker, LoadBalancing, Log, LogFormat, OutlierEjection, Retries, UserClientLive};
+use crate::{Duration, limits};
 
 /// How `user_client` calls `user_info`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,16 +21,16 @@ pub struct Client {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
     /// Calls a second of each instance, 0 to 10000000; 0 is as fast as the replies come.
-    #[schemars(range(max = 10_000_000))]
+    #[schemars(transform = &limits::CLIENT_RATE)]
     pub requests_per_second: u32,
     /// Calls in flight at a time, 0 to 10000; 0 pauses the client.
-    #[schemars(range(max = 10_000))]
+    #[schemars(transform = &limits::CONCURRENCY)]
     pub concurrency: u16,
     /// Users asked for, one after the other, 1 to 1000 ids.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(transform = &limits::RESOURCE_USER_IDS)]
     pub user_ids: Vec<i64>,
     /// Longest time a call may take, 1ms to 1h.
-    #[schemars(extend("x-kubernetes-validations" = rules::span("1ms", "1h")))]
+    #[schemars(transform = &limits::CALL_TIMEOUT)]
     pub timeout: Duration,
     /// Which instance gets the next call.
     pub load_balancing: LoadBalancing,
@@ -45,7 +45,7 @@ pub struct Client {
     /// Circuit breaker.
     pub circuit_breaker: CircuitBreaker,
     /// Port for /metrics, /healthz, /readyz and /config, 1 to 65535.
-    #[schemars(range(min = 1, max = 65535))]
+    #[schemars(transform = &limits::PORT)]
     pub metrics_port: u16,
     /// Certificate to show to `user_info`, where `server.tls.clientCaSecretRef` asks for one.
     #[serde(skip_serializing_if = "Option::is_none")]

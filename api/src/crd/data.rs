@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Release, SecretRef, rules};
-use crate::config;
+use crate::{config, limits};
 
 /// Stores of users and page views.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,10 +37,10 @@ pub struct MySql {
     pub mode: StoreMode,
     /// `host:port` of a MySQL or MariaDB server of someone else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = rules::HOST_PORT.0))]
+    #[schemars(transform = &limits::STORE_ADDRESS)]
     pub address: Option<String>,
-    /// Name of the database.
-    #[schemars(length(min = 1, max = 64))]
+    /// Name of the database, 1 to 64 characters.
+    #[schemars(transform = &limits::DATABASE)]
     pub database: String,
     /// User name.
     #[schemars(length(min = 1, max = 32))]
@@ -52,7 +52,7 @@ pub struct MySql {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretRef>,
     /// Connections of each worker, 1 to 64.
-    #[schemars(range(min = 1, max = 64))]
+    #[schemars(transform = &limits::STORE_CONNECTIONS)]
     pub connections: u16,
     /// How it is installed.
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub struct Redis {
     pub mode: StoreMode,
     /// `host:port` of a Redis server of someone else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = rules::HOST_PORT.0))]
+    #[schemars(transform = &limits::STORE_ADDRESS)]
     pub address: Option<String>,
     /// Number of the database, 0 to 255.
     pub database: u8,

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use crate::Duration;
 use crate::config::{Abort, Delay};
+use crate::{Duration, limits};
 
 /// Delays or aborts a share of the calls that the limiter let pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub struct FaultInjection {
     pub abort: Option<Abort>,
     /// Time after which the faults end by themselves, counted from when they were set, 1s to 24h; absent, they do not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-validations" = rules::span("1s", "24h")))]
+    #[schemars(transform = &limits::EXPIRE_AFTER)]
     pub expire_after: Option<Duration>,
 }
 

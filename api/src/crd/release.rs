@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{ObjectName, rules};
-use crate::Duration;
+use crate::{Duration, limits};
 
 /// How a release is installed in a cluster; not used on a laptop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +22,7 @@ pub struct Release {
     #[schemars(length(max = 16))]
     pub values_from: Vec<ValuesFrom>,
     /// How long installing may take, 10s to 1h.
-    #[schemars(extend("x-kubernetes-validations" = rules::span("10s", "1h")))]
+    #[schemars(transform = &limits::INSTALL_TIMEOUT)]
     pub timeout: Duration,
     /// A volume for its data; absent, data is lost with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]

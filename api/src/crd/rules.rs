@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
+use crate::{Duration, address, limits};
+
 /// A regular expression, and what a text that matches it is called.
 pub(crate) type Pattern = (&'static str, &'static str);
 
 /// A network address with a port.
-pub(crate) const HOST_PORT: Pattern = (r"^[^\s:/,]+:[0-9]{1,5}$", "host:port, such as db.example.com:3306");
+const HOST_PORT: Pattern = (limits::HOST_PORT.pattern, limits::HOST_PORT.words);
 /// Network addresses with ports.
-pub(crate) const HOST_PORTS: Pattern = (
-    r"^[^\s:/,]+:[0-9]{1,5}(,[^\s:/,]+:[0-9]{1,5}){0,15}$",
-    "host:port, or up to 16 of them with commas between, such as 10.0.0.1:8500,10.0.0.2:8500",
-);
+const HOST_PORTS: Pattern =
+    (address::HOST_PORTS, "host:port, or up to 16 of them with commas between, such as 10.0.0.1:8500,10.0.0.2:8500");
 /// An address on the web.
-pub(crate) const URL: Pattern = (r"^https?://[^\s/]+(/\S*)?$", "a URL, such as http://127.0.0.1:4317");
+const URL: Pattern = (limits::URL.pattern, limits::URL.words);
 /// The address of a chart repository or chart.
 pub(crate) const CHART_URL: Pattern =
     (r"^(https?|oci)://\S+$", "a URL, such as https://example.com/charts or oci://example.com/charts/consul");
@@ -32,7 +32,7 @@ pub(crate) const DIGEST: Pattern = (r"^sha256:[a-f0-9]{64}$", "a digest: sha256:
 /// An amount of storage.
 pub(crate) const QUANTITY: Pattern = (r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?|k|m)?$", "a quantity, such as 1Gi");
 /// A span of time.
-pub(crate) const DURATION: Pattern = (crate::Duration::PATTERN, "a duration; write a number with a unit, such as 500us, 20ms, 2s or 1m30s");
+pub(crate) const DURATION: Pattern = (Duration::PATTERN, "a duration; write a number with a unit, such as 500us, 20ms, 2s or 1m30s");
 
 /// Every pattern in use, so that a text that does not match can be told what it should be.
 pub(crate) const PATTERNS: [Pattern; 11] = [HOST_PORT, HOST_PORTS, URL, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
@@ -40,15 +40,6 @@ pub(crate) const PATTERNS: [Pattern; 11] = [HOST_PORT, HOST_PORTS, URL, CHART_UR
 /// CEL rules, as pairs of the rule and what is said where it does not hold.
 pub(crate) fn all(rules: &[(&str, &str)]) -> Value {
     rules.iter().map(|(rule, message)| json!({"rule": rule, "message": message})).collect()
-}
-
-/// The CEL rule that a duration lies in `from..=to`.
-pub(crate) fn span(from: &str, to: &str) -> Value {
-    json!([{
-        "rule": format!("duration(self) >= duration('{from}') && duration(self) <= duration('{to}')"),
-        "messageExpression": format!("self + ' is out of range; allowed is {from} to {to}'"),
-        "message": format!("out of range; allowed is {from} to {to}"),
-    }])
 }
 
 /// The CEL rules of an addon.

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ServerTls, rules};
-use crate::Duration;
 use crate::config::{self, Log, LogFormat};
+use crate::{Duration, limits};
 
 /// How `user_info` listens, logs and is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,14 +20,14 @@ use crate::config::{self, Log, LogFormat};
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Server {
     /// Port for gRPC, 1 to 65535. On a laptop the first instance has it, further ones have free ports.
-    #[schemars(range(min = 1, max = 65535))]
+    #[schemars(transform = &limits::PORT)]
     pub grpc_port: u16,
     /// Port for HTTP, 1 to 65535.
-    #[schemars(range(min = 1, max = 65535))]
+    #[schemars(transform = &limits::PORT)]
     pub http_port: u16,
-    /// Port for /metrics, /healthz, /readyz and /config alone; absent, they are served on `httpPort`.
+    /// Port for /metrics, /healthz, /readyz and /config alone, 1 to 65535; absent, they are served on `httpPort`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
+    #[schemars(transform = &limits::PORT)]
     pub metrics_port: Option<u16>,
     /// TLS on `grpcPort` and `httpPort`; absent, both speak plaintext. Needs `metricsPort`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,35 +36,35 @@ pub struct Server {
     ///
     /// Pods of a Deployment have no order: in a cluster the operator refuses a list that does not give all instances the same weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(range(min = 1, max = 10_000)))]
+    #[schemars(transform = &limits::WEIGHTS)]
     pub weights: Vec<u32>,
     /// Version of the service, registered as the tag `version=<version>`.
     #[schemars(length(max = 64))]
     pub version: String,
     /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
-    #[schemars(extend("x-kubernetes-validations" = rules::span("1ms", "1h")))]
+    #[schemars(transform = &limits::CALL_TIMEOUT)]
     pub timeout: Duration,
     /// Single-threaded workers, 0 to 256; 0 is one for each CPU of the container's or machine's limit.
-    #[schemars(range(max = 256))]
+    #[schemars(transform = &limits::WORKERS)]
     pub workers: u16,
     /// Calls in flight in one instance, over all connections, 1 to 1000000; more are answered 503 OVERLOADED. Default: 32768.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(transform = &limits::IN_FLIGHT)]
     pub max_in_flight: Option<u32>,
     /// What calls in flight may hold in one instance of what their callers sent, in bytes, 4194304 to 1099511627776; calls that need more are
     /// answered 503 OVERLOADED. docs/guarantees.md derives from this, `maxInFlight` and `maxConnections` what an instance takes at most.
     /// Default: 67108864.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 4_194_304_u64, max = 1_099_511_627_776_u64))]
+    #[schemars(transform = &limits::BUFFERED_BYTES)]
     pub max_buffered_bytes: Option<u64>,
     /// Open connections of each listener of one instance, 1 to 1000000; more are closed at once.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(transform = &limits::CONNECTIONS)]
     pub max_connections: u32,
     /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
-    #[schemars(extend("x-kubernetes-validations" = rules::span("0s", "10m")))]
+    #[schemars(transform = &limits::GRACE)]
     pub drain_delay: Duration,
     /// On stop: how long calls in flight may take after that, 0s to 10m.
-    #[schemars(extend("x-kubernetes-validations" = rules::span("0s", "10m")))]
+    #[schemars(transform = &limits::GRACE)]
     pub shutdown_timeout: Duration,
     /// What is logged. Changes live.
     pub log: Log,

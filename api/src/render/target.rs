@@ -119,21 +119,24 @@ impl Target {
         self.secrets.join(name).join(key)
     }
 
-    /// How Consul is reached, if there is one.
-    pub(super) fn registry(&self, resource: &UserInfoDeployment) -> Option<Consul> {
+    /// How Consul is reached, if there is one, and where its addresses come from.
+    pub(super) fn registry(&self, resource: &UserInfoDeployment) -> (Option<Consul>, &'static str) {
         let consul = &resource.spec.addons.consul;
+        let reached = |addresses: Vec<String>, token: Option<&SecretRef>| Consul {
+            addresses,
+            token_file: token.map(|secret| self.secret_file(secret, "token")),
+            ..Consul::default()
+        };
         match (consul.mode, &consul.external) {
-            (AddonMode::Managed, _) => self.consul.as_ref().map(|managed| Consul {
-                addresses: managed.addresses.clone(),
-                token_file: managed.token.as_ref().map(|secret| self.secret_file(secret, "token")),
-                ..Consul::default()
-            }),
-            (AddonMode::External, Some(external)) => Some(Consul {
-                addresses: external.address.split(',').map(str::to_owned).collect(),
-                token_file: external.secret_ref.as_ref().map(|secret| self.secret_file(secret, "token")),
-                ..Consul::default()
-            }),
-            (AddonMode::External, None) | (AddonMode::Disabled, _) => None,
+            (AddonMode::Managed, _) => {
+                let managed = self.consul.as_ref().map(|managed| reached(managed.addresses.clone(), managed.token.as_ref()));
+                (managed, "spec.addons.consul.values")
+            }
+            (AddonMode::External, Some(external)) => {
+                let addresses = external.address.split(',').map(str::to_owned).collect();
+                (Some(reached(addresses, external.secret_ref.as_ref())), "spec.addons.consul.external.address")
+            }
+            (AddonMode::External, None) | (AddonMode::Disabled, _) => (None, "spec.addons.consul.mode"),
         }
     }
 }

@@ -35,7 +35,7 @@ fn cluster(resource: &UserInfoDeployment) -> Target {
 
 /// Renders and reads back, since the services read what is written.
 fn server(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> UserInfoConfig {
-    let config = user_info(resource, target, instance);
+    let config = user_info(resource, target, instance).expect("the service takes it");
     assert_eq!(config.violations(), []);
     let text = serde_yaml::to_string(&config).expect("YAML");
     assert_eq!(serde_yaml::from_str::<UserInfoConfig>(&text).expect(&text), config);
@@ -43,7 +43,7 @@ fn server(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -
 }
 
 fn client(resource: &UserInfoDeployment, target: &Target) -> UserClientConfig {
-    let config = user_client(resource, target, &ClientInstance::pod(resource));
+    let config = user_client(resource, target, &ClientInstance::pod(resource)).expect("the client takes it");
     assert_eq!(config.violations(), []);
     let text = serde_yaml::to_string(&config).expect("YAML");
     assert_eq!(serde_yaml::from_str::<UserClientConfig>(&text).expect(&text), config);
@@ -193,7 +193,7 @@ fn the_client_is_set_by_the_spec() {
 #[test]
 fn instances_have_the_weights_of_their_places() {
     let resource = resource("{server: {weights: [3, 2]}}");
-    let weight = |index| user_info(&resource, &laptop(), &Instance { index, ..process(0) }).service.weight;
+    let weight = |index| server(&resource, &laptop(), &Instance { index, ..process(0) }).service.weight;
     assert_eq!([Some(0), Some(1), Some(2), None].map(weight), [3, 2, 100, 3]);
 }
 
@@ -217,6 +217,156 @@ fn only_what_cannot_change_live_asks_for_a_restart() {
 
     let config = server(&resource("{}"), &laptop(), &process(0));
     assert_ne!(config_hash(&config), config_hash(&server(&resource("{rateLimiter: {}}"), &laptop(), &process(0))));
+}
+
+/// What an older definition, or the values of a chart, let through.
+#[test]
+fn what_a_service_would_refuse_is_said_of_the_field_that_it_comes_from() {
+    let table = [
+        (
+            "{data: {mysql: {mode: External, address: 'db:70000'}}}",
+            "spec.data.mysql.address: \"db:70000\" is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket",
+        ),
+        (
+            "{data: {redis: {mode: External, address: cache}}}",
+            "spec.data.redis.address: \"cache\" is not host:port, such as 127.0.0.1:6379, nor an absolute path of a socket",
+        ),
+        (
+            "{addons: {consul: {mode: External, external: {address: 'a:8500,b:0'}}}}",
+            "spec.addons.consul.external.address: \"b:0\" is not host:port, such as 127.0.0.1:8500",
+        ),
+        ("{server: {timeout: 2h}}", "spec.server.timeout: 2h is out of range; allowed is 1ms to 1h"),
+        ("{server: {weights: [0]}}", "spec.server.weights: 0 is out of range; allowed is 1 to 10000"),
+        ("{tracing: {otlpEndpoint: nowhere}}", "spec.tracing.otlpEndpoint: \"nowhere\" is not a URL, such as http://127.0.0.1:4317"),
+        (
+            "{rateLimiter: {overrides: [{client: '', requestsPerSecond: 1}]}}",
+            "spec.rateLimiter.overrides.client: has 0 characters; allowed is 1 to 253",
+        ),
+        ("{faultInjection: {abort: {reason: ''}}}", "spec.faultInjection.abort.reason: has 0 characters; allowed is 1 to 64"),
+        ("{client: {userIds: []}}", "spec.client.userIds: has 0 elements; allowed is 1 to 100000"),
+        (
+            "{client: {outlierEjection: {maxEjectionTime: 1s}}}",
+            "spec.client.outlierEjection: maxEjectionTime must not be shorter than baseEjectionTime",
+        ),
+        (
+            "{server: {workers: 257}, client: {concurrency: 10001}}",
+            "spec.server.workers: 257 is out of range; allowed is 0 to 256\n\
+             spec.client.concurrency: 10001 is out of range; allowed is 0 to 10000",
+        ),
+    ];
+    for (spec, said) in table {
+        let mut resource = resource("{}");
+        let spec: serde_json::Value = serde_yaml::from_str(spec).expect(spec);
+        resource.spec = serde_json::from_value(spec.clone()).expect("of the right shape");
+        assert_eq!(check(&resource, &cluster(&resource)).map_err(|error| error.to_string()), Err(said.to_owned()), "{spec}");
+    }
+
+    let resource = resource("{data: {mysql: {mode: Managed}}}");
+    let target = Target {
+        consul: Some(ManagedConsul { addresses: vec!["demo-consul:0".to_owned()], token: None }),
+        mysql: Some(ManagedStore { address: "demo-mysql:0".to_owned(), password: None }),
+        ..cluster(&resource)
+    };
+    let said = "spec.data.mysql.values: \"demo-mysql:0\" is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket\n\
+                spec.addons.consul.values: \"demo-consul:0\" is not host:port, such as 127.0.0.1:8500";
+    assert_eq!(check(&resource, &target).map_err(|error| error.to_string()), Err(said.to_owned()));
+}
+
+#[test]
+fn a_client_without_anybody_to_call_is_a_mistake_on_a_laptop() {
+    let without = resource("{replicas: 0, addons: {consul: {mode: Disabled}}}");
+    let said =
+        "spec.replicas: 0 leaves user_client nobody to call; set 1 or more, or addons.consul.mode: Managed, or client.enabled: false";
+    let target = Target { peers: Peers::Addresses(Vec::new()), ..laptop() };
+    assert_eq!(check(&without, &target).map_err(|error| error.to_string()), Err(said.to_owned()));
+    assert_eq!(check(&without, &cluster(&without)), Ok(()));
+    let silent = resource("{replicas: 0, addons: {consul: {mode: Disabled}}, client: {enabled: false}}");
+    assert_eq!(check(&silent, &target), Ok(()));
+}
+
+#[test]
+fn problems_of_rendering_are_found_in_the_text_too() {
+    let head = "apiVersion: userinfo.bbs.dev/v1alpha1\nkind: UserInfoDeployment\nmetadata: {name: demo}\n";
+    let text = format!("{head}spec:\n  client: {{}}\n  replicas: 0\n  addons: {{consul: {{mode: Disabled}}}}\n");
+    let target = Target { peers: Peers::Addresses(Vec::new()), ..laptop() };
+    let error = check(&load(&text).expect("valid"), &target).expect_err("nobody to call").in_text(&text);
+    assert!(error.in_file("demo.yaml").starts_with("demo.yaml:6: spec.replicas: 0 leaves "), "{error}");
+}
+
+/// Fields of the config file of `user_info` that no field of the resource has a say in.
+const OWN_OF_SERVER: &[&str] = &[
+    "generation",
+    "service.name",
+    "server.maxConcurrentStreams",
+    "registry.consul.interval",
+    "registry.consul.deregisterAfter",
+    "registry.consul.tcpChecks",
+];
+
+/// Fields of the config file of `user_client` that no field of the resource has a say in.
+const OWN_OF_CLIENT: &[&str] = &[
+    "generation",
+    "service.name",
+    "service.version",
+    "service.weight",
+    "discovery.service",
+    "discovery.consul.interval",
+    "discovery.consul.deregisterAfter",
+    "discovery.consul.tcpChecks",
+    "registry.consul.interval",
+    "registry.consul.deregisterAfter",
+    "registry.consul.tcpChecks",
+];
+
+/// Paths of all values below `value`; a list is one value.
+fn leaves(path: &str, value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                leaves(&if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, value, found);
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
+}
+
+#[test]
+fn every_field_has_an_origin_or_is_the_targets_own() {
+    let exists = |path: &str| {
+        let step = |schema: Option<&'static serde_json::Value>, name: &str| schema?["properties"].get(name);
+        path.split('.').fold(Some(crate::crd::schema()), step).is_some()
+    };
+    let resource = resource(
+        "{server: {metricsPort: 8002, maxInFlight: 1, maxBufferedBytes: 4194304, version: v,
+                   tls: {secretName: a, serverName: a, clientCaSecretRef: {name: a}}},
+          client: {version: v, tls: {secretName: a}},
+          rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]},
+          faultInjection: {delay: {fixedDelay: 1s}, abort: {httpStatus: 500}, expireAfter: 1s},
+          data: {mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a}},
+                 redis: {mode: External, address: 'a:1', username: a, secretRef: {name: a}}},
+          addons: {consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}},
+          tracing: {otlpEndpoint: 'http://a:1'}}",
+    );
+    let (target, instance) = (cluster(&resource), Instance::pod(&resource));
+    let files = [
+        (user_info::ORIGINS, OWN_OF_SERVER, serde_json::to_value(server(&resource, &target, &instance)).expect("JSON")),
+        (user_client::ORIGINS, OWN_OF_CLIENT, serde_json::to_value(client(&resource, &target)).expect("JSON")),
+    ];
+    for (table, own, config) in files {
+        let mut found = Vec::new();
+        leaves("", &config, &mut found);
+        let origins = origins::Origins::new(table)
+            .and("registry.consul.addresses", "spec.addons.consul.external.address")
+            .and("discovery.consul.addresses", "spec.addons.consul.external.address");
+        for field in found {
+            let origin = origins.of(&field);
+            let known = origin.as_deref().is_some_and(exists);
+            assert_ne!(known, own.contains(&field.as_str()), "{field} comes from {origin:?}");
+        }
+        for (field, origin) in table {
+            assert!(exists(origin), "{field} comes from {origin}");
+        }
+    }
 }
 
 /// Hashes stand in the annotations of pods: an upgrade of the operator alone must not restart them.

@@ -1,15 +1,51 @@
 //! The config file of `user_info`.
 
+use super::origins::Origins;
 use super::{Instance, Target};
 use crate::config::{
     FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
 };
-use crate::crd::{self, StoreMode, UserInfoDeployment};
+use crate::crd::{self, LoadError, StoreMode, UserInfoDeployment};
+
+/// Where the fields come from. Those that are not named are the target's own.
+pub(super) const ORIGINS: &[(&str, &str)] = &[
+    ("service.version", "spec.server.version"),
+    ("service.weight", "spec.server.weights"),
+    ("server", "spec.server"),
+    ("server.grpc.listen", "spec.server.grpcPort"),
+    ("server.http.listen", "spec.server.httpPort"),
+    ("server.admin.listen", "spec.server.metricsPort"),
+    ("server.tls.certFile", "spec.server.tls.secretName"),
+    ("server.tls.keyFile", "spec.server.tls.secretName"),
+    ("server.tls.clientCaFile", "spec.server.tls.clientCaSecretRef"),
+    ("users.sqlite", "spec.data.mysql.mode"),
+    ("users.mysql", "spec.data.mysql"),
+    ("users.mysql.passwordFile", "spec.data.mysql.secretRef"),
+    ("users.mysql.caFile", "spec.data.mysql.caSecretRef"),
+    ("views.memory", "spec.data.redis.mode"),
+    ("views.redis", "spec.data.redis"),
+    ("views.redis.passwordFile", "spec.data.redis.secretRef"),
+    ("registry.consul.tokenFile", "spec.addons.consul.external.secretRef"),
+    ("tracing", "spec.tracing"),
+    ("logFormat", "spec.server.logFormat"),
+    ("live.rateLimiter", "spec.rateLimiter"),
+    ("live.faultInjection", "spec.faultInjection"),
+    ("live.faultInjection.expiresAt", "spec.faultInjection.expireAfter"),
+    ("live.log", "spec.server.log"),
+];
 
 /// The config file of one instance of `user_info`.
-pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> UserInfoConfig {
+///
+/// # Errors
+/// The fields of `resource` from which values come that `user_info` refuses.
+pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> Result<UserInfoConfig, LoadError> {
     let spec = &resource.spec;
-    UserInfoConfig {
+    let (users, mysql) = users(&spec.data.mysql, target);
+    let (views, redis) = views(&spec.data.redis, target);
+    let (consul, agents) = target.registry(resource);
+    let origins =
+        Origins::new(ORIGINS).and("users.mysql.address", mysql).and("views.redis.address", redis).and("registry.consul.addresses", agents);
+    origins.judge(UserInfoConfig {
         generation: target.generation,
         service: Service {
             id: instance.id.clone(),
@@ -31,9 +67,9 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
             shutdown_timeout: spec.server.shutdown_timeout,
             ..Server::default()
         },
-        users: users(&spec.data.mysql, target),
-        views: views(&spec.data.redis, target),
-        registry: Registry { consul: target.registry(resource) },
+        users,
+        views,
+        registry: Registry { consul },
         tracing: spec.tracing.clone(),
         log_format: spec.server.log_format,
         live: UserInfoLive {
@@ -41,7 +77,7 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
             fault_injection: spec.fault_injection.as_ref().map(|faults| fault_injection(faults, target)),
             log: spec.server.log.clone(),
         },
-    }
+    })
 }
 
 fn server_tls(tls: &crd::ServerTls, target: &Target) -> ServerTls {
@@ -57,14 +93,16 @@ fn weight(server: &crd::Server, index: Option<usize>) -> u32 {
     server.weights.get(index.unwrap_or(0)).copied().unwrap_or(Service::DEFAULT_WEIGHT)
 }
 
-fn users(mysql: &crd::MySql, target: &Target) -> Users {
+/// The store of the users, and where its address comes from.
+fn users(mysql: &crd::MySql, target: &Target) -> (Users, &'static str) {
     let password = mysql.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
-    let (address, password_file) = match (mysql.mode, &target.mysql, &mysql.address) {
+    let (address, password_file, origin) = match (mysql.mode, &target.mysql, &mysql.address) {
         (StoreMode::Managed, Some(managed), _) => {
-            (managed.address.clone(), managed.password.as_ref().map(|secret| target.secret_file(secret, "password")))
+            let password = managed.password.as_ref().map(|secret| target.secret_file(secret, "password"));
+            (managed.address.clone(), password, "spec.data.mysql.values")
         }
-        (StoreMode::External, _, Some(address)) => (address.clone(), password),
-        _ => return Users { sqlite: Some(Sqlite { path: target.sqlite.clone() }), ..Users::default() },
+        (StoreMode::External, _, Some(address)) => (address.clone(), password, "spec.data.mysql.address"),
+        _ => return (Users { sqlite: Some(Sqlite { path: target.sqlite.clone() }), ..Users::default() }, "spec.data.mysql.mode"),
     };
     let mysql = MySql {
         address,
@@ -74,20 +112,22 @@ fn users(mysql: &crd::MySql, target: &Target) -> Users {
         ca_file: mysql.ca_secret_ref.as_ref().map(|secret| target.secret_file(secret, "ca.crt")),
         connections: mysql.connections,
     };
-    Users { mysql: Some(mysql), ..Users::default() }
+    (Users { mysql: Some(mysql), ..Users::default() }, origin)
 }
 
-fn views(redis: &crd::Redis, target: &Target) -> Views {
+/// The store of the page views, and where its address comes from.
+fn views(redis: &crd::Redis, target: &Target) -> (Views, &'static str) {
     let password = redis.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
-    let (address, password_file) = match (redis.mode, &target.redis, &redis.address) {
+    let (address, password_file, origin) = match (redis.mode, &target.redis, &redis.address) {
         (StoreMode::Managed, Some(managed), _) => {
-            (managed.address.clone(), managed.password.as_ref().map(|secret| target.secret_file(secret, "password")))
+            let password = managed.password.as_ref().map(|secret| target.secret_file(secret, "password"));
+            (managed.address.clone(), password, "spec.data.redis.values")
         }
-        (StoreMode::External, _, Some(address)) => (address.clone(), password),
-        _ => return Views { memory: true, ..Views::default() },
+        (StoreMode::External, _, Some(address)) => (address.clone(), password, "spec.data.redis.address"),
+        _ => return (Views { memory: true, ..Views::default() }, "spec.data.redis.mode"),
     };
     let redis = Redis { address, database: redis.database, username: redis.username.clone(), password_file };
-    Views { redis: Some(redis), ..Views::default() }
+    (Views { redis: Some(redis), ..Views::default() }, origin)
 }
 
 fn fault_injection(faults: &crd::FaultInjection, target: &Target) -> FaultInjection {

@@ -10,7 +10,7 @@ use user_info_api::crd::AddonMode;
 use crate::page::Edit;
 use crate::sampler::Targets;
 use crate::spec::{RunningSpec, summary};
-use crate::supervisor::{Event, NoPort, Process, ProcessState, Role, Supervisor};
+use crate::supervisor::{ApplyError, Event, Process, ProcessState, Role, Supervisor};
 use crate::terminal::Terminal;
 use crate::view::Snapshot;
 
@@ -42,7 +42,7 @@ impl System {
         page: SocketAddr,
         terminal: Terminal,
         verbose: bool,
-    ) -> Result<Self, NoPort> {
+    ) -> Result<Self, ApplyError> {
         supervisor.apply(&spec)?;
         let part = |name, role, http| Process { http: Some(http), ..Process::new(name, role, ProcessState::Ready) };
         let mut system = Self {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use user_info_api::config::{UserClientConfig, UserInfoConfig};
-use user_info_api::crd::UserInfoDeployment;
+use user_info_api::crd::{LoadError, UserInfoDeployment};
 use user_info_api::render::{self, Target};
 
 use super::allocation::{Allocation, InstancePorts};
@@ -106,7 +106,10 @@ pub(super) fn wanted(resource: &UserInfoDeployment) -> (usize, usize) {
 }
 
 /// All processes that `spec` asks for, at the ports they have.
-pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Allocation) -> Vec<Launch> {
+///
+/// # Errors
+/// The fields from which values come that the services refuse.
+pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Allocation) -> Result<Vec<Launch>, LoadError> {
     let resource = spec.resource();
     let (instances, clients) = wanted(resource);
     let (registry, peers) = (environment.registry.to_string(), allocation.peers(instances));
@@ -117,7 +120,16 @@ pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Al
 }
 
 /// The instance at `index`, from 0.
-fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, ports: InstancePorts) -> Launch {
+///
+/// # Errors
+/// The fields from which values come that `user_info` refuses.
+fn instance(
+    resource: &UserInfoDeployment,
+    target: &Target,
+    environment: &Environment,
+    index: usize,
+    ports: InstancePorts,
+) -> Result<Launch, LoadError> {
     let name = format!("user_info-{}", index + 1);
     let own = render::Instance {
         index: Some(index),
@@ -126,12 +138,12 @@ fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Enviro
         http: loopback(ports.http).into(),
         admin: ports.admin.map(|port| loopback(port).into()),
     };
-    let mut config = render::user_info(resource, target, &own);
+    let mut config = render::user_info(resource, target, &own)?;
     if config.server.workers == 0 {
         config.server.workers = 1; // several instances share this machine
     }
     let stop_limit = config.server.drain_delay.get() + config.server.shutdown_timeout.get();
-    Launch {
+    Ok(Launch {
         role: Role::UserInfo,
         program: environment.programs.join(USER_INFO),
         args: Vec::new(),
@@ -145,18 +157,21 @@ fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Enviro
         config: yaml::<UserInfoConfig>(&config),
         stop_limit,
         name,
-    }
+    })
 }
 
 /// The client at `index`, from 0.
-fn client(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, port: u16) -> Launch {
+///
+/// # Errors
+/// The fields from which values come that `user_client` refuses.
+fn client(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, port: u16) -> Result<Launch, LoadError> {
     let name = if index == 0 { "user_client".to_owned() } else { format!("user_client-{}", index + 1) };
     let own = render::ClientInstance {
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
         admin: loopback(port).into(),
     };
-    let config = render::user_client(resource, target, &own);
-    Launch {
+    let config = render::user_client(resource, target, &own)?;
+    Ok(Launch {
         role: Role::UserClient,
         program: environment.programs.join(USER_CLIENT),
         args: environment.client_args.clone(),
@@ -170,7 +185,7 @@ fn client(resource: &UserInfoDeployment, target: &Target, environment: &Environm
         config: yaml::<UserClientConfig>(&config),
         stop_limit: config.live.timeout.get(),
         name,
-    }
+    })
 }
 
 fn yaml<T: serde::Serialize>(config: &T) -> String {

@@ -1,13 +1,16 @@
 //! Decides whether a resource can be carried out here, and how: what no schema can say.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use user_info_api::crd::{ServiceMonitor, UserInfoDeployment};
+use user_info_api::crd::{LoadError, ServiceMonitor, UserInfoDeployment};
 use user_info_api::render::{self, ClientInstance, Instance, Target};
 
 use super::build::{ConfigFile, Plan};
 use super::dereference::Found;
 use super::faults;
+
+use crate::addons::{Managed, values};
 use crate::error::Error;
 
 /// The plan for `resource`, or the first reason why there is none.
@@ -37,14 +40,24 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
     let client = |generation| render::user_client(&resource, &target(generation), &ClientInstance::pod(&resource));
     Ok(Plan {
         owner: found.owner,
-        server: ConfigFile::new(server, generation, found.server.as_ref()),
-        client: ConfigFile::new(client, generation, found.client.as_ref()),
+        server: ConfigFile::new(server, generation, found.server.as_ref())?,
+        client: ConfigFile::new(client, generation, found.client.as_ref())?,
         service_monitors,
         pods_role: found.pods_role.filter(|_| found.managed.watches_pods),
         managed: found.managed,
         data: found.data,
         resource,
     })
+}
+
+/// Whether the services take what `resource` comes to in a cluster, as far as that can be told without one.
+///
+/// # Errors
+/// The fields from which values come that a service refuses.
+pub fn offline(resource: &UserInfoDeployment) -> Result<(), LoadError> {
+    let owner = resource.metadata.name.as_deref().unwrap_or_default();
+    let managed = Managed::new(owner, &resource.spec, &values::all(resource, None, &BTreeMap::new()));
+    render::check(resource, &managed.into_target(Target::cluster(resource, SystemTime::UNIX_EPOCH)))
 }
 
 #[cfg(test)]

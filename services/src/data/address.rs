@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use user_info_api::address::host_port;
+
 /// Where a server listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Address<'a> {
@@ -17,9 +19,7 @@ impl<'a> Address<'a> {
         if text.starts_with('/') {
             return Some(Self::Unix(Path::new(text)));
         }
-        let (host, port) = text.rsplit_once(':')?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Some(Self::Tcp(host, port.parse().ok()?))
+        host_port(text).map(|(host, port)| Self::Tcp(host, port))
     }
 }
 

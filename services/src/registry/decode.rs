@@ -3,6 +3,7 @@
 use http::Uri;
 use http::uri::Authority;
 use user_info_api::config::Service;
+use user_info_api::limits;
 use user_info_consul::HealthEntry;
 
 use super::discovered::Node;
@@ -11,8 +12,6 @@ use super::instance::WEIGHT;
 
 /// Consul's own keys among the tagged addresses.
 const NOT_ENDPOINTS: [&str; 5] = ["lan_ipv4", "lan_ipv6", "wan_ipv4", "wan_ipv6", "virtual"];
-/// Smallest and largest weight that is used.
-const WEIGHTS: (i64, i64) = (1, 10_000);
 
 /// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for;
 /// and the entries that cannot be used. Of two entries with the same address the one changed last stands first.
@@ -88,8 +87,9 @@ fn authority(url: &str, scheme: &str) -> Option<String> {
 }
 
 fn weight(text: Option<&String>) -> u32 {
+    let (least, most) = (i64::from(limits::WEIGHT.min), i64::from(limits::WEIGHT.max));
     let given = text.and_then(|text| text.parse::<i64>().ok());
-    given.map_or(Service::DEFAULT_WEIGHT, |weight| u32::try_from(weight.clamp(WEIGHTS.0, WEIGHTS.1)).unwrap_or(Service::DEFAULT_WEIGHT))
+    given.map_or(Service::DEFAULT_WEIGHT, |weight| u32::try_from(weight.clamp(least, most)).unwrap_or(Service::DEFAULT_WEIGHT))
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ impl Problem {
         Self { line: None, column: None, field: path.to_string(), message: message.to_string(), path }
     }
 
+    /// What is wrong with `field`, a dotted path; empty if the resource as a whole is meant.
+    pub(crate) fn of(field: &str, message: impl fmt::Display) -> Self {
+        Self::new(Path::parse(field), message)
+    }
+
     pub(super) fn at(mut self, line: u64, column: Option<u64>) -> Self {
         self.line = Some(line);
         self.column = column;

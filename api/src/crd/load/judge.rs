@@ -3,22 +3,26 @@
 //! A walker of our own rather than a validator for all of JSON Schema, since structural schemas use a small part of it and the point is
 //! the wording: what the value is, and what it may be.
 
+use std::collections::HashMap;
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::Problem;
 use super::path::Path;
 use crate::crd::rules;
+use crate::limits::{Range, Size, out_of_range, wrong_form};
 
 /// Everything in `value` that `schema` does not allow.
 pub(super) fn problems(schema: &Value, value: &Value) -> Vec<Problem> {
-    let mut judge = Judge { problems: Vec::new() };
+    let mut judge = Judge { problems: Vec::new(), patterns: HashMap::new() };
     judge.value(schema, value, &Path::root());
     judge.problems
 }
 
 struct Judge {
     problems: Vec<Problem>,
+    patterns: HashMap<String, Option<Regex>>,
 }
 
 impl Judge {
@@ -69,11 +73,11 @@ impl Judge {
             return;
         }
         let allowed = match (least, most) {
-            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), Some(most)) => Range::new(least, most).to_string(),
             (Some(least), None) => format!("{least} or more"),
             (None, most) => format!("{} or less", most.unwrap_or_default()),
         };
-        self.report(path, format_args!("{value} is out of range; allowed is {allowed}"));
+        self.report(path, out_of_range(value, allowed));
     }
 
     fn text(&mut self, schema: &Value, text: &str, path: &Path) {
@@ -84,27 +88,27 @@ impl Judge {
             }
             return;
         }
-        self.size(schema, "Length", text.chars().count() as u64, "characters", path);
+        self.size(schema, "Length", text.chars().count(), "characters", path);
         if let Some(pattern) = schema["pattern"].as_str()
-            && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
+            && self.compiled(pattern).is_some_and(|regex| !regex.is_match(text))
         {
             let known = rules::PATTERNS.iter().find(|(known, _)| *known == pattern);
             match known {
-                Some((_, description)) => self.report(path, format_args!("{text:?} is not {description}")),
+                Some((_, words)) => self.report(path, wrong_form(text, words)),
                 None => self.report(path, format_args!("{text:?} does not match {pattern}")),
             }
         }
     }
 
     fn list(&mut self, schema: &Value, items: &[Value], path: &Path) {
-        self.size(schema, "Items", items.len() as u64, "elements", path);
+        self.size(schema, "Items", items.len(), "elements", path);
         for (i, item) in items.iter().enumerate() {
             self.value(&schema["items"], item, &path.index(i));
         }
     }
 
     fn object(&mut self, schema: &Value, fields: &Map<String, Value>, path: &Path) {
-        self.size(schema, "Properties", fields.len() as u64, "entries", path);
+        self.size(schema, "Properties", fields.len(), "entries", path);
         for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !fields.contains_key(required) {
                 self.report(&path.field(required), "is missing");
@@ -125,13 +129,20 @@ impl Judge {
     }
 
     /// Judges a length by `min…` and `max…`.
-    fn size(&mut self, schema: &Value, what: &str, n: u64, unit: &str, path: &Path) {
-        let bound = |side: &str| schema[format!("{side}{what}")].as_u64();
-        let (least, most) = (bound("min").unwrap_or(0), bound("max").unwrap_or(u64::MAX));
-        if n < least || n > most {
-            let allowed = if most == u64::MAX { format!("{least} or more") } else { format!("{least} to {most}") };
-            self.report(path, format_args!("has {n} {unit}; allowed is {allowed}"));
+    fn size(&mut self, schema: &Value, what: &str, n: usize, unit: &str, path: &Path) {
+        let bound = |side: &str| schema[format!("{side}{what}")].as_u64().and_then(|n| usize::try_from(n).ok());
+        let size = Size::new(bound("min").unwrap_or(0), bound("max").unwrap_or(usize::MAX));
+        if let Some(refusal) = size.refusal_of(n, unit) {
+            self.report(path, refusal);
         }
+    }
+
+    /// The regular expression, compiled once however many texts it judges.
+    fn compiled(&mut self, pattern: &str) -> Option<&Regex> {
+        if !self.patterns.contains_key(pattern) {
+            self.patterns.insert(pattern.to_owned(), Regex::new(pattern).ok());
+        }
+        self.patterns.get(pattern)?.as_ref()
     }
 }
 

@@ -25,6 +25,17 @@ pub fn load(text: &str) -> Result<UserInfoDeployment, LoadError> {
     resource(document.to_value()).map_err(|error| error.locate(|path| document.line(path)))
 }
 
+impl LoadError {
+    /// Finds the lines of the problems in `text`, which holds the resource.
+    #[must_use]
+    pub fn in_text(self, text: &str) -> Self {
+        match Node::parse(text) {
+            Ok(document) => self.locate(|path| document.line(path)),
+            Err(_) => self,
+        }
+    }
+}
+
 /// Reads one resource that is no text, as [`load`] does.
 ///
 /// # Errors
@@ -114,6 +125,8 @@ impl UserInfoDeployment {
     }
 }
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -68,6 +68,22 @@ fn rules_are_told_with_the_line_of_what_breaks_them() {
 }
 
 #[test]
+fn addresses_have_a_port_that_there_is() {
+    let mysql = |address: &str| said(&format!("spec:\n  data: {{mysql: {{mode: External, address: '{address}'}}}}\n"));
+    for address in ["db:3306", "db:65535", "[::1]:3306"] {
+        assert_eq!(mysql(address), Vec::<String>::new());
+    }
+    for address in ["db:70000", "db:0", "db", "::1:3306"] {
+        let expected = format!("demo.yaml:6: spec.data.mysql.address: {address:?} is not host:port, such as db.example.com:3306");
+        assert_eq!(mysql(address), [expected]);
+    }
+    let agents = said("spec:\n  addons: {consul: {mode: External, external: {address: 'a:8500,b:70000'}}}\n");
+    let expected = "demo.yaml:6: spec.addons.consul.external.address: \"a:8500,b:70000\" is not host:port, or up to 16 of them with commas \
+                    between, such as 10.0.0.1:8500,10.0.0.2:8500";
+    assert_eq!(agents, [expected]);
+}
+
+#[test]
 fn text_that_is_no_yaml_is_told_with_line_and_column() {
     for (text, place) in [("a: [1\nb: 2", "demo.yaml:2:"), ("a: 1\na: 2", "demo.yaml:2:"), ("a: *b", "demo.yaml:1:")] {
         let error = load(text).expect_err(text).in_file("demo.yaml");

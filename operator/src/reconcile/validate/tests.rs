@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::addons::values;
 use crate::addons::{Addon, Managed};
 use crate::names::Owner;
-use crate::reason::Reason;
+use crate::reason::{Class, Reason};
 use crate::reconcile::faults::clock;
 use crate::roles::Roles;
 use k8s_openapi::jiff::Timestamp;
@@ -51,6 +49,24 @@ fn what_cannot_be_done_in_a_cluster_is_refused_with_its_reason() {
         assert_eq!(plan(spec).err().map(|error| error.reason()), Some(reason), "{spec}");
     }
     assert!(plan("{server: {weights: [50, 50]}}").is_ok());
+}
+
+#[test]
+fn what_the_services_would_refuse_is_told_of_the_field_it_came_from() {
+    let said = "spec.data.mysql.values: \"demo-mysql:0\" is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket";
+    let spec = "{data: {mysql: {mode: Managed, values: {port: 0}}}}";
+    let error = plan(spec).expect_err("refused");
+    assert_eq!((error.class(), error.reason(), error.to_string()), (Class::Permanent, Reason::InvalidSpec, said.to_owned()));
+    assert_eq!(offline(&resource(spec)).map_err(|error| error.to_string()), Err(said.to_owned()));
+
+    // An older definition let it through.
+    let mut resource = resource("{data: {redis: {mode: External, address: 'cache:6379'}}}");
+    resource.spec.data.redis.address = Some("cache:70000".to_owned());
+    resource.spec.client.timeout = user_info_api::Duration::from_secs(7200);
+    let first = "spec.data.redis.address: \"cache:70000\" is not host:port, such as 127.0.0.1:6379, nor an absolute path of a socket";
+    assert_eq!(validate(&resource, found(&resource)).expect_err("refused").to_string(), first);
+    let all = format!("{first}\nspec.client.timeout: 2h is out of range; allowed is 1ms to 1h");
+    assert_eq!(offline(&resource).map_err(|error| error.to_string()), Err(all));
 }
 
 #[test]
