@@ -10,7 +10,8 @@ use crate::markdown::{code, head, table};
 use crate::schema::{Field, fields};
 
 const ABOUT: &str = "\
-What `helm install --set` takes, a section a chart. `values.schema.json` of each chart refuses everything else. Defaults are in JSON, as `--set-json` takes them.";
+What `helm install --set` takes, a section a chart. `values.schema.json` of each chart refuses everything else.
+Defaults are in JSON, as `--set-json` takes them.";
 
 /// What Helm itself gives to charts within another chart. Charts take it, have no default for it and do not use it.
 const GLOBAL: &str = "global";
