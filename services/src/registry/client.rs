@@ -23,6 +23,7 @@ use user_info_api::config::Consul;
 use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
+use crate::tls;
 use error::Cause;
 pub use error::{CallError, SetupError};
 
@@ -162,7 +163,7 @@ impl Agent {
                 Err(error) if !error.is_connect() => self.0.http.request(request).await,
                 sent => sent,
             };
-            let (head, body) = sent.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
+            let (head, body) = sent.map_err(|e| not_sent(&e))?.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
@@ -203,8 +204,9 @@ impl Agent {
                 Some(format!("the token in {section}.tokenFile needs more rights, or is another cluster's"))
             }
             (Cause::Status { status: 401 | 403, .. }, None) => Some(format!("set {section}.tokenFile")),
+            // Go's server says so on a port for TLS; no code of its own goes with it.
             (Cause::Status { status: 400, text }, _) if text.contains("HTTPS server") => Some(format!("set {section}.tls")),
-            (Cause::Transport(text), _) if text.to_ascii_lowercase().contains("certificate") => Some(format!("check {section}.tls")),
+            (Cause::Certificate(_), _) => Some(format!("check {section}.tls")),
             _ => None,
         }
     }
@@ -218,6 +220,11 @@ impl fmt::Debug for Agent {
 
 fn encoded(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, PLAIN)
+}
+
+fn not_sent(error: &hyper_util::client::legacy::Error) -> Cause {
+    let text = root_cause(error);
+    if tls::is_certificate_error(error) { Cause::Certificate(text) } else { Cause::Transport(text) }
 }
 
 /// What lies at the bottom of `error`: "connection refused" says more than "client error (Connect)".
