@@ -6,7 +6,7 @@ mod user_client;
 mod user_info;
 
 pub use hash::{config_hash, restart_hash};
-pub use target::{ClientInstance, Instance, ManagedConsul, ManagedStore, Peers, Target};
+pub use target::{ClientInstance, ManagedConsul, ManagedStore, Peers, ServerInstance, Target};
 pub use user_client::user_client;
 pub use user_info::user_info;
 

@@ -1,13 +1,13 @@
 //! The config file of `user_info`.
 
-use super::{Instance, Target};
+use super::{ServerInstance, Target};
 use crate::config::{
     FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
 };
 use crate::crd::{self, StoreMode, UserInfoDeployment};
 
 /// The config file of one instance of `user_info`.
-pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> UserInfoConfig {
+pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &ServerInstance) -> UserInfoConfig {
     let spec = &resource.spec;
     UserInfoConfig {
         generation: target.generation,

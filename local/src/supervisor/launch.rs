@@ -119,7 +119,7 @@ pub(super) fn all(spec: &RunningSpec, environment: &Environment, allocation: &Al
 /// The instance at `index`, from 0.
 fn instance(resource: &UserInfoDeployment, target: &Target, environment: &Environment, index: usize, ports: InstancePorts) -> Launch {
     let name = format!("user_info-{}", index + 1);
-    let own = render::Instance {
+    let own = render::ServerInstance {
         index: Some(index),
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
         grpc: loopback(ports.grpc).into(),

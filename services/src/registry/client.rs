@@ -40,7 +40,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_'
 
 /// One Consul agent. Clones share connections.
 #[derive(Clone)]
-pub struct Agent(Arc<Inner>);
+pub struct AgentClient(Arc<Inner>);
 
 struct Inner {
     address: String,
@@ -52,7 +52,7 @@ struct Inner {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-impl Agent {
+impl AgentClient {
     /// The agents that `consul` names, in its order. `section` is where it stands in the config file, for messages.
     ///
     /// Calls other than blocking queries may take the heartbeat interval, but at least 1 s and at most 5 s.
@@ -212,9 +212,9 @@ impl Agent {
     }
 }
 
-impl fmt::Debug for Agent {
+impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Agent").field(&self.0.address).finish()
+        f.debug_tuple("AgentClient").field(&self.0.address).finish()
     }
 }
 

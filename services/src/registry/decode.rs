@@ -5,7 +5,7 @@ use http::uri::Authority;
 use user_info_api::config::Service;
 use user_info_consul::HealthEntry;
 
-use super::discovered::Node;
+use super::discovered::DiscoveredInstance;
 use super::entry::{Entry, InvalidEntry};
 use super::instance::WEIGHT;
 
@@ -16,7 +16,7 @@ const WEIGHTS: (i64, i64) = (1, 10_000);
 
 /// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for;
 /// and the entries that cannot be used. Of two entries with the same address the one changed last stands first.
-pub(super) fn nodes(entries: Vec<Entry>, version: Option<&str>, secure: bool) -> (Vec<Node>, Vec<InvalidEntry>) {
+pub(super) fn nodes(entries: Vec<Entry>, version: Option<&str>, secure: bool) -> (Vec<DiscoveredInstance>, Vec<InvalidEntry>) {
     let (mut readable, mut invalid) = (Vec::with_capacity(entries.len()), Vec::new());
     for Entry(entry) in entries {
         match entry {
@@ -40,10 +40,10 @@ fn version_of(entry: &HealthEntry) -> &str {
     entry.service.tags.iter().find_map(|tag| tag.strip_prefix("version=")).unwrap_or_default()
 }
 
-fn node(entry: HealthEntry, address: String) -> Node {
+fn node(entry: HealthEntry, address: String) -> DiscoveredInstance {
     let version = version_of(&entry).to_owned();
     let weight = weight(entry.service.meta.get(WEIGHT));
-    Node { id: entry.service.id, address, version, weight, metadata: entry.service.meta }
+    DiscoveredInstance { id: entry.service.id, address, version, weight, metadata: entry.service.meta }
 }
 
 /// The gRPC endpoint, if it has one; an instance that names no endpoint at all was not registered by Kratos and is taken at its word for host
@@ -101,11 +101,11 @@ mod tests {
 
     use super::*;
 
-    fn read(services: &Value, version: Option<&str>) -> Vec<Node> {
+    fn read(services: &Value, version: Option<&str>) -> Vec<DiscoveredInstance> {
         read_all(services, version).0
     }
 
-    fn read_all(services: &Value, version: Option<&str>) -> (Vec<Node>, Vec<InvalidEntry>) {
+    fn read_all(services: &Value, version: Option<&str>) -> (Vec<DiscoveredInstance>, Vec<InvalidEntry>) {
         let entries: Vec<_> = services
             .as_array()
             .expect("a list")
@@ -130,7 +130,7 @@ mod tests {
             None,
         );
         let metadata = [("weight".to_owned(), "3".to_owned())].into();
-        let expected = Node { id: "h1".into(), address: "10.0.0.7:9001".into(), version: "v1".into(), weight: 3, metadata };
+        let expected = DiscoveredInstance { id: "h1".into(), address: "10.0.0.7:9001".into(), version: "v1".into(), weight: 3, metadata };
         assert_eq!(found, [expected]);
     }
 

@@ -7,7 +7,7 @@ use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use user_info_api::config::Dns;
 
-use super::discovered::{Node, Publisher};
+use super::discovered::{DiscoveredInstance, Publisher};
 
 /// Longest time a look-up may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,9 +23,9 @@ pub(super) async fn run(dns: &Dns, publisher: &Publisher) {
     }
 }
 
-async fn look_up(dns: &Dns) -> io::Result<Vec<Node>> {
+async fn look_up(dns: &Dns) -> io::Result<Vec<DiscoveredInstance>> {
     let found = timeout(TIMEOUT, lookup_host((dns.host.as_str(), dns.port))).await??;
-    Ok(found.map(|address| Node::at(address.to_string())).collect())
+    Ok(found.map(|address| DiscoveredInstance::at(address.to_string())).collect())
 }
 
 #[cfg(test)]
@@ -35,6 +35,6 @@ mod tests {
     #[tokio::test]
     async fn every_address_is_an_instance() {
         let dns = Dns { host: "127.0.0.1".to_owned(), port: 9001, interval: user_info_api::Duration::from_secs(1) };
-        assert_eq!(look_up(&dns).await.expect("an address needs no server"), [Node::at("127.0.0.1:9001".to_owned())]);
+        assert_eq!(look_up(&dns).await.expect("an address needs no server"), [DiscoveredInstance::at("127.0.0.1:9001".to_owned())]);
     }
 }

@@ -6,8 +6,8 @@ fn publisher() -> (Publisher, watch::Receiver<Discovered>) {
     Publisher::new("bbs.user.info", DiscoveryMetrics::new(&Registry::new()).expect("fresh registry"))
 }
 
-fn nodes(addresses: &[&str]) -> Vec<Node> {
-    addresses.iter().map(|a| Node::at((*a).to_owned())).collect()
+fn nodes(addresses: &[&str]) -> Vec<DiscoveredInstance> {
+    addresses.iter().map(|a| DiscoveredInstance::at((*a).to_owned())).collect()
 }
 
 fn addresses(receiver: &watch::Receiver<Discovered>) -> Vec<String> {
@@ -67,7 +67,7 @@ async fn invalid_entries_are_counted_and_their_change_wakes_receivers() {
 
 #[test]
 fn the_first_of_an_address_wins() {
-    let first = Node { weight: 7, ..Node::at("a:1".to_owned()) };
-    let kept = one_an_address(vec![first.clone(), Node::at("a:1".to_owned())]);
+    let first = DiscoveredInstance { weight: 7, ..DiscoveredInstance::at("a:1".to_owned()) };
+    let kept = one_an_address(vec![first.clone(), DiscoveredInstance::at("a:1".to_owned())]);
     assert_eq!(kept, [first]);
 }
