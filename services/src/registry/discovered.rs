@@ -90,26 +90,26 @@ impl Publisher {
         self.sender.closed().await;
     }
 
-    /// Takes in what the registry said: `nodes`, and how many entries are `invalid`. Wakes receivers if instances changed, the number of
+    /// Takes in what the registry said: `instances`, and how many entries are `invalid`. Wakes receivers if instances changed, the number of
     /// invalid entries, or whether there is a problem.
-    pub(super) fn found(&self, nodes: Vec<DiscoveredInstance>, invalid: usize) {
+    pub(super) fn found(&self, instances: Vec<DiscoveredInstance>, invalid: usize) {
         self.metrics.invalid.set(i64::try_from(invalid).unwrap_or(i64::MAX));
         self.sender.send_if_modified(|known| std::mem::replace(&mut known.invalid, invalid) != invalid);
-        let nodes = one_an_address(nodes);
-        if nodes.is_empty() {
+        let instances = one_an_address(instances);
+        if instances.is_empty() {
             return self.problem(Problem::Empty);
         }
         let now = Instant::now();
         self.metrics.age.confirm(now);
-        self.metrics.instances.set(i64::try_from(nodes.len()).unwrap_or(i64::MAX));
+        self.metrics.instances.set(i64::try_from(instances.len()).unwrap_or(i64::MAX));
         self.sender.send_if_modified(|known| {
             known.updated = Some(now);
             let recovered = known.problem.take().is_some();
-            let changed = *known.instances != nodes;
+            let changed = *known.instances != instances;
             if changed {
-                let addresses: Vec<_> = nodes.iter().map(|n| n.address.as_str()).collect();
+                let addresses: Vec<_> = instances.iter().map(|i| i.address.as_str()).collect();
                 tracing::info!(service = self.service, ?addresses, "instances changed");
-                known.instances = Arc::new(nodes);
+                known.instances = Arc::new(instances);
             }
             changed || recovered
         });
@@ -134,11 +134,11 @@ impl Publisher {
     }
 }
 
-/// Keeps the first node of each address and orders them by it.
-fn one_an_address(mut nodes: Vec<DiscoveredInstance>) -> Vec<DiscoveredInstance> {
-    nodes.sort_by(|a, b| a.address.cmp(&b.address));
-    nodes.dedup_by(|later, first| later.address == first.address);
-    nodes
+/// Keeps the first instance of each address and orders them by it.
+fn one_an_address(mut instances: Vec<DiscoveredInstance>) -> Vec<DiscoveredInstance> {
+    instances.sort_by(|a, b| a.address.cmp(&b.address));
+    instances.dedup_by(|later, first| later.address == first.address);
+    instances
 }
 
 #[cfg(test)]

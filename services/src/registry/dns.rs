@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn run(dns: &Dns, publisher: &Publisher) {
     loop {
         match look_up(dns).await {
-            Ok(nodes) => publisher.found(nodes, 0),
+            Ok(instances) => publisher.found(instances, 0),
             Err(error) => publisher.failed(&format_args!("dns: {}: {error}: check discovery.dns.host", dns.host)),
         }
         sleep(dns.interval.get().mul_f64(0.9 + 0.2 * fastrand::f64())).await;

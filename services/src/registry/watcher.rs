@@ -64,8 +64,8 @@ impl Watcher {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
                     self.backoff.reset();
-                    let (nodes, invalid) = decode::nodes(entries, self.version.as_deref(), self.secure);
-                    publisher.found(nodes, invalid.len());
+                    let (instances, invalid) = decode::instances(entries, self.version.as_deref(), self.secure);
+                    publisher.found(instances, invalid.len());
                     self.left_out.report(&self.service, invalid);
                     sleep_until(next).await;
                 }
