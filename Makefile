@@ -1,7 +1,7 @@
 # One word a job; `make` lists them. CI runs the same words.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
+.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-docs lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
@@ -36,6 +36,9 @@ lint: fmt-check ## format, clippy and rustdoc, warnings are errors
 
 lint-scripts: ## shellcheck on the shell scripts
 	shellcheck $(SCRIPTS)
+
+lint-docs: ## fails if a page names a file or a test that is not there
+	hack/docs/paths
 
 lint-rings: ## fails if modules of a crate import each other in a ring
 	hack/rings --self-test

@@ -30,11 +30,11 @@ pub fn is_ours(metadata: &Metadata<'_>) -> bool {
 /// a line each second.
 #[derive(Debug, Clone)]
 pub struct LogQuota {
-    shared: Arc<Shared>,
+    quotas: Arc<Quotas>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Quotas {
     dependencies: Mutex<HashMap<&'static str, Dependency>>,
     left_out: AtomicU64,
     /// Tells what was left out.
@@ -54,32 +54,32 @@ impl LogQuota {
     /// # Errors
     /// If the system has no thread left.
     pub fn start() -> std::io::Result<Self> {
-        let (sender, receiver) = std::sync::mpsc::channel::<std::sync::Weak<Shared>>();
+        let (sender, receiver) = std::sync::mpsc::channel::<std::sync::Weak<Quotas>>();
         let thread = thread::Builder::new().name("log-quota".to_owned()).spawn(move || {
-            let Ok(shared) = receiver.recv() else { return };
+            let Ok(quotas) = receiver.recv() else { return };
             loop {
                 thread::park();
                 thread::sleep(SUMMARY);
-                let Some(shared) = shared.upgrade() else { return };
-                for (dependency, lines) in shared.take() {
+                let Some(quotas) = quotas.upgrade() else { return };
+                for (dependency, lines) in quotas.take() {
                     tracing::warn!(dependency, lines, "lines of a dependency left out, since there were too many");
                 }
             }
         })?;
         let teller = thread.thread().clone();
-        let shared = Arc::new(Shared { dependencies: Mutex::default(), left_out: AtomicU64::new(0), teller });
+        let quotas = Arc::new(Quotas { dependencies: Mutex::default(), left_out: AtomicU64::new(0), teller });
         // The thread waits for it, and has not ended.
-        let _ = sender.send(Arc::downgrade(&shared));
-        Ok(Self { shared })
+        let _ = sender.send(Arc::downgrade(&quotas));
+        Ok(Self { quotas })
     }
 
     /// Lines left out so far.
     pub fn left_out(&self) -> u64 {
-        self.shared.left_out.load(Relaxed)
+        self.quotas.left_out.load(Relaxed)
     }
 }
 
-impl Shared {
+impl Quotas {
     /// Whether a line with this target and level may be written now.
     fn admit(&self, target: &'static str, level: Level, now: Instant) -> bool {
         let name = target.split("::").next().unwrap_or(target);
@@ -110,7 +110,7 @@ impl Shared {
 impl<S: Subscriber> Layer<S> for LogQuota {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        is_ours(metadata) || self.shared.admit(metadata.target(), *metadata.level(), Instant::now())
+        is_ours(metadata) || self.quotas.admit(metadata.target(), *metadata.level(), Instant::now())
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
     fn a_dependency_is_bounded_and_no_other_pays_for_it() {
         let quota = LogQuota::start().expect("a thread");
         let now = Instant::now();
-        let written = |target, level, lines: usize| (0..lines).filter(|_| quota.shared.admit(target, level, now)).count();
+        let written = |target, level, lines: usize| (0..lines).filter(|_| quota.quotas.admit(target, level, now)).count();
         assert_eq!(written("h2::proto::ping_pong", Level::WARN, 1000), 20);
         assert_eq!(written("h2::proto::streams", Level::WARN, 10), 0, "the modules of a dependency share its quota");
         assert_eq!(written("h2::codec", Level::TRACE, 2000), 1000, "what is for debugging is counted apart");

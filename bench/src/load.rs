@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
-use self::connection::Connection;
+use self::connection::LoadConnection;
 pub use self::latencies::Latencies;
 use self::ticks::Ticks;
 
@@ -107,7 +107,7 @@ impl Load {
         let mut connections = Vec::with_capacity(self.connections);
         let mut readers = JoinSet::new();
         for _ in 0..self.connections {
-            let connection = Rc::new(Connection::open(self, workload.clone()).await?);
+            let connection = Rc::new(LoadConnection::open(self, workload.clone()).await?);
             readers.spawn_local(connection.clone().read());
             connections.push(connection);
         }
@@ -119,7 +119,7 @@ impl Load {
     }
 
     /// Deals calls to the connections until the time is over, and waits for the last replies.
-    async fn deal(&self, workload: &Workload, connections: &[Rc<Connection>]) -> Result<(), Error> {
+    async fn deal(&self, workload: &Workload, connections: &[Rc<LoadConnection>]) -> Result<(), Error> {
         let end = Instant::now() + Duration::from_secs_f64(self.seconds);
         let ticks = Ticks::every(TICK)?;
         let mut turn = 0;

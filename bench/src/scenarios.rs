@@ -65,7 +65,7 @@ pub async fn repeat(name: &str, count: u64) -> Option<Duration> {
         "server_stack" => calls(ServiceBuilder::new().map_request(arrived).service(stack(handler())), count).await,
         "breaker" => {
             let metrics = BreakerMetrics::new(&Registry::new(), PREFIX).expect("registers once");
-            calls(BreakerLayer::new(breaker::Settings::default(), metrics).layer(handler()), count).await
+            calls(BreakerLayer::new(breaker::BreakerSettings::default(), metrics).layer(handler()), count).await
         }
         "balance_wrr_3" => calls(balance(LoadBalancing::WeightedRoundRobin, 3), count).await,
         "balance_wrr_100" => calls(balance(LoadBalancing::WeightedRoundRobin, 100), count).await,

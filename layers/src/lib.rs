@@ -44,7 +44,7 @@
 //! let registry = prometheus::Registry::new();
 //! let limit = RateLimitLayer::new(&registry, "health", Default::default())?;
 //! limit.configure(Some(TokenBucket { requests_per_second: 1, ..TokenBucket::default() }.into()));
-//! let breaker = BreakerLayer::new(breaker::Settings::default(), breaker::BreakerMetrics::new(&registry, "health")?);
+//! let breaker = BreakerLayer::new(breaker::BreakerSettings::default(), breaker::BreakerMetrics::new(&registry, "health")?);
 //! let connect = |address: &str| Lazy(HealthClient::new(Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy()));
 //! let metrics = InstanceMetrics::new(&registry, "health")?;
 //! let nodes = Arc::new(NodeSet::new(OutlierEjection::default(), metrics, Staleness::default(), connect));
@@ -69,9 +69,9 @@ pub mod call;
 pub mod error;
 pub mod guard;
 pub mod middleware;
-mod nanos;
 pub mod shared;
 pub mod ticker;
+mod time;
 
 pub use call::{Call, Kind};
 pub use error::Error;

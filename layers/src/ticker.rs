@@ -24,19 +24,19 @@ pub struct Ticker {
 
 #[derive(Debug)]
 struct Waiting {
-    entries: Slab<Entry>,
+    waiters: Slab<Waiter>,
     /// When the ticker last looked.
     looked: Instant,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { entries: Slab::new(), looked: Instant::now() }
+        Self { waiters: Slab::new(), looked: Instant::now() }
     }
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Waiter {
     deadline: Instant,
     waker: Waker,
     expired: bool,
@@ -59,36 +59,36 @@ impl Ticker {
 
     /// Goes off at `deadline`, and at most one [`TICK`] later. [`Ticker::run`] must run for it.
     pub const fn alarm(self, deadline: Instant) -> Alarm {
-        Alarm { deadline, ticker: self, place: None }
+        Alarm { deadline, ticker: self, guard: None }
     }
 
     /// Wakes `waker` after `limit`, give or take a [`TICK`], unless what this returns is dropped before.
-    pub fn wake_after(&self, limit: Duration, waker: Waker) -> Place {
-        self.clone().place(waker, |looked| looked + limit)
+    pub fn wake_after(&self, limit: Duration, waker: Waker) -> WakeGuard {
+        self.clone().register(waker, |looked| looked + limit)
     }
 
     /// A place in the list until `deadline`, which may depend on when the ticker last looked.
-    fn place(self, waker: Waker, deadline: impl FnOnce(Instant) -> Instant) -> Place {
+    fn register(self, waker: Waker, deadline: impl FnOnce(Instant) -> Instant) -> WakeGuard {
         let mut waiting = self.lock();
         let deadline = deadline(waiting.looked);
-        let key = waiting.entries.insert(Entry { deadline, waker, expired: false });
+        let key = waiting.waiters.insert(Waiter { deadline, waker, expired: false });
         drop(waiting);
-        Place { ticker: self, key }
+        WakeGuard { ticker: self, key }
     }
 
     /// Whether nobody waits.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.lock().entries.is_empty()
+        self.lock().waiters.is_empty()
     }
 
     fn expire(&self, now: Instant) {
         let mut waiting = self.lock();
         waiting.looked = now;
-        for (_, entry) in &mut waiting.entries {
-            if !entry.expired && entry.deadline <= now {
-                entry.expired = true;
-                entry.waker.wake_by_ref();
+        for (_, waiter) in &mut waiting.waiters {
+            if !waiter.expired && waiter.deadline <= now {
+                waiter.expired = true;
+                waiter.waker.wake_by_ref();
             }
         }
     }
@@ -100,24 +100,24 @@ impl Ticker {
 
 /// A place in the ticker's list, given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct WakeGuard {
     ticker: Ticker,
     key: usize,
 }
 
-impl Place {
+impl WakeGuard {
     /// Whether the deadline has passed; if not, `waker` is woken once it has.
     fn expired(&self, waker: &Waker) -> bool {
         let mut waiting = self.ticker.lock();
-        let entry = &mut waiting.entries[self.key];
-        entry.waker.clone_from(waker);
-        entry.expired
+        let waiter = &mut waiting.waiters[self.key];
+        waiter.waker.clone_from(waker);
+        waiter.expired
     }
 }
 
-impl Drop for Place {
+impl Drop for WakeGuard {
     fn drop(&mut self) {
-        self.ticker.lock().entries.remove(self.key);
+        self.ticker.lock().waiters.remove(self.key);
     }
 }
 
@@ -126,17 +126,17 @@ impl Drop for Place {
 pub struct Alarm {
     deadline: Instant,
     ticker: Ticker,
-    place: Option<Place>,
+    guard: Option<WakeGuard>,
 }
 
 impl Alarm {
     /// Ready once the deadline has passed; until then, whoever polled last is woken for it.
     pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.place {
-            Some(place) if place.expired(cx.waker()) => Poll::Ready(()),
+        match &self.guard {
+            Some(guard) if guard.expired(cx.waker()) => Poll::Ready(()),
             Some(_) => Poll::Pending,
             None => {
-                self.place = Some(self.ticker.clone().place(cx.waker().clone(), |_| self.deadline));
+                self.guard = Some(self.ticker.clone().register(cx.waker().clone(), |_| self.deadline));
                 Poll::Pending
             }
         }
@@ -190,13 +190,13 @@ mod tests {
         let ticker = Ticker::default();
         tokio::spawn(ticker.clone().run());
         let (kept, dropped) = (Arc::<Woken>::default(), Arc::<Woken>::default());
-        let place = ticker.wake_after(Duration::from_secs(1), Arc::clone(&kept).into());
+        let guard = ticker.wake_after(Duration::from_secs(1), Arc::clone(&kept).into());
         drop(ticker.wake_after(Duration::from_secs(1), Arc::clone(&dropped).into()));
         tokio::time::sleep(Duration::from_millis(900)).await;
         assert_eq!(kept.0.load(Relaxed), 0);
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!((kept.0.load(Relaxed), dropped.0.load(Relaxed)), (1, 0));
-        drop(place);
+        drop(guard);
         assert!(ticker.is_idle());
     }
 

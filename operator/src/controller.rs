@@ -32,7 +32,7 @@ const PAGE: u32 = 50;
 
 /// How resources are looked after.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ControllerSettings {
     /// Namespaces to look after; none is all.
     pub namespaces: Vec<String>,
     /// Reconciles at a time.
@@ -50,7 +50,7 @@ pub struct Settings {
 }
 
 /// Looks after all resources until `stop`; ends when the reconciles that run by then have ended.
-pub async fn run(client: Client, metrics: Arc<Metrics>, settings: Settings, stop: impl Future<Output = ()> + Send + 'static) {
+pub async fn run(client: Client, metrics: Arc<Metrics>, settings: ControllerSettings, stop: impl Future<Output = ()> + Send + 'static) {
     let stop = stop.boxed().shared();
     let namespaces = match settings.namespaces.as_slice() {
         [] => vec![None],

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kube::core::response::StatusCause;
 use user_info_api::crd::LoadError;
 
 use crate::kind::Kind;
@@ -109,16 +110,23 @@ impl ApiError {
         if let kube::Error::Api(status) = &self.0 { status.code } else { 0 }
     }
 
+    /// Whether the API server names such a cause.
+    fn has_cause(&self, is: impl Fn(&StatusCause) -> bool) -> bool {
+        let kube::Error::Api(status) = &self.0 else { return false };
+        status.details.as_ref().is_some_and(|details| details.causes.iter().any(is))
+    }
+
     fn reason(&self) -> Reason {
         match self.code() {
+            // Of a quota nothing but the message tells.
             403 if self.to_string().contains("exceeded quota") => Reason::QuotaExceeded,
             // Objects can no longer be made in a namespace that is going; the resource will go, too.
-            403 if self.to_string().contains("being terminated") => Reason::NamespaceTerminating,
+            403 if self.has_cause(|cause| cause.reason == "NamespaceTerminating") => Reason::NamespaceTerminating,
             401 | 403 => Reason::Forbidden,
             404 => Reason::Gone,
             409 => Reason::Conflict,
             // A write with a uid met another object of that name.
-            422 if self.to_string().contains("metadata.uid: Invalid value") => Reason::Conflict,
+            422 if self.has_cause(|cause| cause.field == "metadata.uid") => Reason::Conflict,
             400 | 422 => Reason::ObjectRefused,
             _ => Reason::ApiUnavailable,
         }
@@ -156,22 +164,28 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use kube::core::Status;
+    use serde_json::{Value, json};
+
+    use super::*;
 
     fn api(code: u16, message: &str) -> Error {
         kube::Error::Api(Status::failure(message, "").with_code(code).boxed()).into()
+    }
+
+    /// An answer of the API server, as it is on the wire.
+    fn caused(code: u16, message: &str, cause: &Value) -> Error {
+        let status = json!({"status": "Failure", "message": message, "code": code, "details": {"causes": [cause]}});
+        kube::Error::Api(serde_json::from_value(status).expect("a Status")).into()
     }
 
     #[test]
     fn answers_of_the_api_server_are_told_apart() {
         for (code, message, class, reason) in [
             (403, "pods is forbidden: exceeded quota: q", Class::Configuration, Reason::QuotaExceeded),
-            (403, "forbidden: namespace x is being terminated", Class::Transient, Reason::NamespaceTerminating),
             (403, "cannot patch resource", Class::Configuration, Reason::Forbidden),
             (409, "the object has been modified", Class::Conflict, Reason::Conflict),
             (422, "Deployment is invalid", Class::Permanent, Reason::ObjectRefused),
-            (422, "Service \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable", Class::Conflict, Reason::Conflict),
             (503, "overloaded", Class::Transient, Reason::ApiUnavailable),
         ] {
             let error = api(code, message);
@@ -179,6 +193,17 @@ mod tests {
             assert_eq!(error.to_string(), message);
         }
     }
+
+    #[test]
+    fn causes_tell_a_namespace_that_goes_and_an_object_of_another_uid() {
+        let terminating = json!({"reason": "NamespaceTerminating", "field": "metadata.namespace"});
+        let error = caused(403, "forbidden: namespace x is being terminated", &terminating);
+        assert_eq!((error.class(), error.reason()), (Class::Transient, Reason::NamespaceTerminating));
+        let replaced = json!({"reason": "FieldValueInvalid", "field": "metadata.uid"});
+        let error = caused(422, "Service \"x\" is invalid: metadata.uid: Invalid value: \"u\": field is immutable", &replaced);
+        assert_eq!((error.class(), error.reason()), (Class::Conflict, Reason::Conflict));
+    }
+
     #[test]
     fn every_failure_has_a_reason_with_a_class() {
         let (kind, name) = (Kind::Job, String::new);

@@ -63,7 +63,7 @@ struct Done {
     held: Option<String>,
     /// How the services are to be.
     plan: Option<Plan>,
-    applied: apply::Outcome,
+    applied: apply::ApplyOutcome,
 }
 
 /// Carries out one resource. Returns when to look again.

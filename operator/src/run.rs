@@ -17,7 +17,7 @@ use user_info_api::crd::UserInfoDeployment;
 use crate::access::Access;
 use crate::args::{EXIT_UNAVAILABLE, EXIT_USAGE, RunArgs};
 use crate::cluster::Cluster;
-use crate::controller::{self, Settings};
+use crate::controller::{self, ControllerSettings};
 use crate::discovery;
 use crate::health::{self, Phase};
 use crate::helm::Helm;
@@ -99,7 +99,7 @@ async fn work(
         () = told(stop.clone()) => return Ok(()),
     }
     let identity = args.identity.clone().unwrap_or_else(identity);
-    let settings = Settings {
+    let settings = ControllerSettings {
         namespaces: args.namespaces.clone(),
         concurrency: args.concurrency.into(),
         debounce: args.debounce,
@@ -141,7 +141,7 @@ async fn elect(
     lease: &Lease,
     client: Client,
     metrics: Arc<Metrics>,
-    settings: Settings,
+    settings: ControllerSettings,
     phase: &watch::Sender<Phase>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), (u8, String)> {
@@ -180,7 +180,7 @@ async fn elect(
 async fn lead(
     client: Client,
     metrics: Arc<Metrics>,
-    settings: Settings,
+    settings: ControllerSettings,
     phase: &watch::Sender<Phase>,
     until: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<(), (u8, String)> {

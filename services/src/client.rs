@@ -13,7 +13,7 @@ mod transport;
 
 pub use app::{once, run};
 pub use args::Args;
-pub use connection::{Channel, Connection};
+pub use connection::{Channel, InstanceConnection};
 pub use error::StartError;
 pub use metrics::Metrics;
 pub use runner::Runner;

@@ -14,8 +14,8 @@ mod metrics;
 mod registrar;
 mod watcher;
 
-pub use client::{Agent, CallError, SetupError};
-pub use discovered::{Discovered, Node, Problem};
+pub use client::{AgentClient, CallError, SetupError};
+pub use discovered::{Discovered, DiscoveredInstance, Problem};
 pub use entry::{Entry, InvalidEntry};
 pub use instance::{HTTP_PORT, Instance, InvalidEndpoint, WEIGHT};
 pub use metrics::{DiscoveryMetrics, RegistrarMetrics};
@@ -60,7 +60,7 @@ pub fn discover(
             }
         })
     } else {
-        publisher.found(discovery.addresses.iter().cloned().map(Node::at).collect(), 0);
+        publisher.found(discovery.addresses.iter().cloned().map(DiscoveredInstance::at).collect(), 0);
         tokio::spawn(async move { publisher.closed().await })
     };
     Ok((receiver, task))

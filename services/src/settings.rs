@@ -51,8 +51,8 @@ fn abort(abort: &config::Abort) -> Abort {
 }
 
 /// The breaker.
-pub fn breaker(breaker: &config::CircuitBreaker) -> breaker::Settings {
-    breaker::Settings {
+pub fn breaker(breaker: &config::CircuitBreaker) -> breaker::BreakerSettings {
+    breaker::BreakerSettings {
         enabled: breaker.enabled,
         mode: match breaker.mode {
             config::BreakerMode::Bounded => breaker::Mode::Bounded,
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_layers() {
         assert_eq!(limit(&config::RateLimiter::default()), Some(TokenBucket::default().into()));
-        assert_eq!(breaker(&config::CircuitBreaker::default()), breaker::Settings::default());
+        assert_eq!(breaker(&config::CircuitBreaker::default()), breaker::BreakerSettings::default());
         assert_eq!(load_balancing(config::LoadBalancing::default()), LoadBalancing::default());
         assert_eq!(outlier_ejection(&config::OutlierEjection::default()), OutlierEjection::default());
         assert_eq!(retries(&config::Retries::default()), Retries::default());

@@ -5,6 +5,7 @@
 //! expected.
 
 pub mod authority;
+pub mod config;
 pub mod consul;
 pub mod http;
 pub mod mariadb;

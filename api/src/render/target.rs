@@ -57,7 +57,7 @@ pub enum Peers {
 
 /// What is one instance's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub struct ServerInstance {
     /// Place in the list of weights, from 0; none where instances have no order.
     pub index: Option<usize>,
     /// Identity in the registry; none to have the instance make one.
@@ -141,7 +141,7 @@ impl Target {
     }
 }
 
-impl Instance {
+impl ServerInstance {
     /// A pod: the ports of the spec on all of its addresses.
     pub fn pod(resource: &UserInfoDeployment) -> Self {
         let server = &resource.spec.server;

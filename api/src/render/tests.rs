@@ -16,9 +16,9 @@ fn laptop() -> Target {
     Target::local(Path::new("state"), Path::new("secrets"), "127.0.0.1:8500", peers, 3, SystemTime::UNIX_EPOCH)
 }
 
-fn process(index: usize) -> Instance {
+fn process(index: usize) -> ServerInstance {
     let port = |base: usize| SocketAddr::from(([127, 0, 0, 1], u16::try_from(base + index).expect("small"))).into();
-    Instance { index: Some(index), id: Some(format!("demo-{index}")), grpc: port(9001), http: port(8001), admin: None }
+    ServerInstance { index: Some(index), id: Some(format!("demo-{index}")), grpc: port(9001), http: port(8001), admin: None }
 }
 
 /// A namespace in which everything that may be is installed.
@@ -34,7 +34,7 @@ fn cluster(resource: &UserInfoDeployment) -> Target {
 }
 
 /// Renders and reads back, since the services read what is written.
-fn server(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> UserInfoConfig {
+fn server(resource: &UserInfoDeployment, target: &Target, instance: &ServerInstance) -> UserInfoConfig {
     let config = user_info(resource, target, instance).expect("the service takes it");
     assert_eq!(config.violations(), []);
     let text = serde_yaml::to_string(&config).expect("YAML");
@@ -102,7 +102,7 @@ fn a_laptop_runs_the_defaults_on_stand_ins() {
 #[test]
 fn a_pod_runs_managed_parts_by_the_names_the_operator_gives() {
     let resource = resource("{data: {mysql: {mode: Managed}, redis: {mode: Managed}}, server: {metricsPort: 9100}}");
-    let config = server(&resource, &cluster(&resource), &Instance::pod(&resource));
+    let config = server(&resource, &cluster(&resource), &ServerInstance::pod(&resource));
 
     let mysql = config.users.mysql.expect("MySQL");
     assert_eq!(mysql.address, "demo-mysql:3306");
@@ -193,7 +193,7 @@ fn the_client_is_set_by_the_spec() {
 #[test]
 fn instances_have_the_weights_of_their_places() {
     let resource = resource("{server: {weights: [3, 2]}}");
-    let weight = |index| server(&resource, &laptop(), &Instance { index, ..process(0) }).service.weight;
+    let weight = |index| server(&resource, &laptop(), &ServerInstance { index, ..process(0) }).service.weight;
     assert_eq!([Some(0), Some(1), Some(2), None].map(weight), [3, 2, 100, 3]);
 }
 

@@ -1,7 +1,7 @@
 //! The config file of `user_info`.
 
 use super::origins::Origins;
-use super::{Instance, Target};
+use super::{ServerInstance, Target};
 use crate::config::{
     FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
 };
@@ -38,7 +38,7 @@ pub(super) const ORIGINS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// The fields of `resource` from which values come that `user_info` refuses.
-pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Instance) -> Result<UserInfoConfig, LoadError> {
+pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &ServerInstance) -> Result<UserInfoConfig, LoadError> {
     let spec = &resource.spec;
     let (users, mysql) = users(&spec.data.mysql, target);
     let (views, redis) = views(&spec.data.redis, target);

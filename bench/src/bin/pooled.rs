@@ -10,7 +10,7 @@ use user_info_layers::{Call, Error};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest, User};
 use user_info_services::error::{STORE_UNAVAILABLE, USER_NOT_FOUND};
 use user_info_services::server::grpc::Grpc;
-use user_info_services::server::{Room, http};
+use user_info_services::server::{Capacity, http};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +38,7 @@ fn main() {
         });
         let stack = user_info_bench::scenarios::stack(read);
         let listener = TcpListener::bind(argument(2)).await.expect("a free port").tap_io(|stream| drop(stream.set_nodelay(true)));
-        tokio::spawn(axum::serve(listener, http::router(stack.clone(), Room::without_bound(), axum::Router::new())).into_future());
-        Routes::new(Grpc::new(stack, Room::without_bound()))
+        tokio::spawn(axum::serve(listener, http::router(stack.clone(), Capacity::unbounded(), axum::Router::new())).into_future());
+        Routes::new(Grpc::new(stack, Capacity::unbounded()))
     });
 }

@@ -27,25 +27,25 @@ struct Exchange {
 }
 
 /// An open connection.
-pub(super) struct Connection {
+pub(super) struct LoadConnection {
     stream: TcpStream,
     /// Most calls in flight.
-    room: usize,
+    limit: usize,
     workload: Rc<Workload>,
     exchange: RefCell<Exchange>,
 }
 
-impl Connection {
+impl LoadConnection {
     pub(super) async fn open(load: &Load, workload: Rc<Workload>) -> Result<Self, Error> {
         let stream = TcpStream::connect(&load.address).await?;
         stream.set_nodelay(true)?;
-        let (mut wire, room): (Box<dyn Wire>, usize) = match load.protocol {
+        let (mut wire, limit): (Box<dyn Wire>, usize) = match load.protocol {
             Protocol::Grpc => (Box::new(Grpc::new(&load.address, &load.headers)?), load.streams),
             Protocol::Http => (Box::new(Http::new(&load.address)), 1),
         };
         let mut output = Vec::new();
         wire.open(&mut output);
-        Ok(Self { stream, room, workload, exchange: RefCell::new(Exchange { wire, in_flight: Vec::new(), output }) })
+        Ok(Self { stream, limit, workload, exchange: RefCell::new(Exchange { wire, in_flight: Vec::new(), output }) })
     }
 
     /// Calls that wait for their replies.
@@ -58,7 +58,7 @@ impl Connection {
         let mut exchange = self.exchange.borrow_mut();
         let Exchange { wire, in_flight, output } = &mut *exchange;
         let now = Instant::now();
-        while in_flight.len() < self.room
+        while in_flight.len() < self.limit
             && let Some(due) = self.workload.next_due(now)
         {
             let user = fastrand::i64(1..=self.workload.users);

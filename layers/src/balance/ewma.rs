@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::nanos::{nanos, nanos_since};
+use crate::time::{nanos, nanos_since};
 
 /// Time after which an old value still weighs 1/e.
 const TAU: f64 = 600e6;

@@ -25,11 +25,11 @@ const CAPACITY: f64 = 100.0;
 /// ```
 #[derive(Debug)]
 pub struct RetryBudget {
-    state: Mutex<State>,
+    tokens: Mutex<Tokens>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Tokens {
     earned: f64,
     free: f64,
     at: Instant,
@@ -38,23 +38,23 @@ struct State {
 impl RetryBudget {
     /// A budget with nothing but the free retries of one second.
     pub fn new(now: Instant) -> Self {
-        Self { state: Mutex::new(State { earned: 0.0, free: RESERVE_PER_SECOND, at: now }) }
+        Self { tokens: Mutex::new(Tokens { earned: 0.0, free: RESERVE_PER_SECOND, at: now }) }
     }
 
     /// Notes a call that may be retried; `percent` of the calls may be.
     pub fn deposit(&self, percent: u8) {
-        let mut state = self.lock();
-        state.earned = (state.earned + f64::from(percent) / 100.0).min(CAPACITY);
+        let mut tokens = self.lock();
+        tokens.earned = (tokens.earned + f64::from(percent) / 100.0).min(CAPACITY);
     }
 
     /// Takes a retry out, if there is one.
     pub fn withdraw(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        let passed = now.saturating_duration_since(state.at).as_secs_f64();
-        state.free = (state.free + passed * RESERVE_PER_SECOND).min(RESERVE_PER_SECOND);
-        state.at = state.at.max(now);
+        let mut tokens = self.lock();
+        let passed = now.saturating_duration_since(tokens.at).as_secs_f64();
+        tokens.free = (tokens.free + passed * RESERVE_PER_SECOND).min(RESERVE_PER_SECOND);
+        tokens.at = tokens.at.max(now);
         for purse in [true, false] {
-            let purse = if purse { &mut state.earned } else { &mut state.free };
+            let purse = if purse { &mut tokens.earned } else { &mut tokens.free };
             if *purse >= 1.0 {
                 *purse -= 1.0;
                 return true;
@@ -63,9 +63,9 @@ impl RetryBudget {
         false
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tokens> {
         // Three numbers, each valid at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -48,10 +48,10 @@ impl Failure {
 
 /// Spreads calls over the nodes of a set.
 pub struct Balance<M, T: Transport<M>> {
-    shared: Arc<Shared<M, T>>,
+    dispatcher: Arc<Dispatcher<M, T>>,
 }
 
-struct Shared<M, T: Transport<M>> {
+struct Dispatcher<M, T: Transport<M>> {
     nodes: Arc<NodeSet<T::Connection>>,
     transport: T,
     in_force: ArcSwap<InForce<T::Connection>>,
@@ -69,13 +69,13 @@ struct InForce<C> {
 
 impl<M, T: Transport<M>> Clone for Balance<M, T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { dispatcher: Arc::clone(&self.dispatcher) }
     }
 }
 
 impl<M, T: Transport<M>> fmt::Debug for Balance<M, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_force = self.shared.in_force.load();
+        let in_force = self.dispatcher.in_force.load();
         f.debug_struct("Balance").field("balancing", &in_force.balancing).field("retries", &in_force.retries).finish_non_exhaustive()
     }
 }
@@ -84,12 +84,12 @@ impl<M, T: Transport<M>> Balance<M, T> {
     /// Spreads calls over `nodes` by `balancing`, and sends them with `transport`. `ticker` ends those that outlive their deadline.
     pub fn new(nodes: Arc<NodeSet<T::Connection>>, transport: T, balancing: LoadBalancing, retries: Retries, ticker: Ticker) -> Self {
         let in_force = ArcSwap::from_pointee(InForce { balancing, picker: picker(balancing), retries: retries.clamped() });
-        Self { shared: Arc::new(Shared { nodes, transport, in_force, budget: RetryBudget::new(Instant::now()), ticker }) }
+        Self { dispatcher: Arc::new(Dispatcher { nodes, transport, in_force, budget: RetryBudget::new(Instant::now()), ticker }) }
     }
 
     /// Puts other settings in force. Turns go on where they were, unless calls are spread in another way from now on.
     pub fn configure(&self, balancing: LoadBalancing, retries: Retries) {
-        self.shared.in_force.rcu(|old| {
+        self.dispatcher.in_force.rcu(|old| {
             let picker = if old.balancing == balancing { Arc::clone(&old.picker) } else { picker(balancing) };
             InForce { balancing, picker, retries: retries.clamped() }
         });
@@ -110,11 +110,11 @@ where
     }
 
     fn call(&mut self, call: Call<M>) -> Self::Future {
-        Box::pin(Arc::clone(&self.shared).run(call))
+        Box::pin(Arc::clone(&self.dispatcher).run(call))
     }
 }
 
-impl<M: Send + Sync, T: Transport<M>> Shared<M, T> {
+impl<M: Send + Sync, T: Transport<M>> Dispatcher<M, T> {
     async fn run(self: Arc<Self>, call: Call<M>) -> Result<T::Reply, Error> {
         let (mut now, mut offers, mut attempts, mut avoid) = (call.received, 0, 0, None);
         let in_force = self.in_force.load_full();

@@ -24,10 +24,10 @@ use crate::{Call, Error, Kind};
 /// # Ok::<(), prometheus::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct AccessLogLayer(Arc<Shared>);
+pub struct AccessLogLayer(Arc<LineQuota>);
 
 #[derive(Debug)]
-struct Shared {
+struct LineQuota {
     epoch: Instant,
     lines_per_second: AtomicU32,
     /// The running second since `epoch` (upper half) and the lines it has had (lower half).
@@ -42,8 +42,8 @@ impl AccessLogLayer {
     /// If the registry has a metric of this name already.
     pub fn new(registry: &dyn Register, prefix: &str) -> prometheus::Result<Self> {
         let left_out = registry.counter(format!("{prefix}_access_log_left_out_total"), "Calls beyond the access log's lines a second.")?;
-        let shared = Shared { epoch: Instant::now(), lines_per_second: AtomicU32::new(0), window: AtomicU64::new(0), left_out };
-        Ok(Self(Arc::new(shared)))
+        let quota = LineQuota { epoch: Instant::now(), lines_per_second: AtomicU32::new(0), window: AtomicU64::new(0), left_out };
+        Ok(Self(Arc::new(quota)))
     }
 
     /// Allows `lines_per_second`; 0 turns the log off.
@@ -52,7 +52,7 @@ impl AccessLogLayer {
     }
 }
 
-impl Shared {
+impl LineQuota {
     /// Whether a call received `now` gets a line.
     fn take(&self, now: Instant) -> bool {
         let most = u64::from(self.lines_per_second.load(Ordering::Relaxed));
@@ -76,7 +76,7 @@ impl<S> Layer<S> for AccessLogLayer {
     type Service = AccessLog<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AccessLog { inner, shared: Arc::clone(&self.0) }
+        AccessLog { inner, quota: Arc::clone(&self.0) }
     }
 }
 
@@ -84,7 +84,7 @@ impl<S> Layer<S> for AccessLogLayer {
 #[derive(Debug, Clone)]
 pub struct AccessLog<S> {
     inner: S,
-    shared: Arc<Shared>,
+    quota: Arc<LineQuota>,
 }
 
 impl<S, M> Service<Call<M>> for AccessLog<S>
@@ -100,7 +100,7 @@ where
     }
 
     fn call(&mut self, call: Call<M>) -> Self::Future {
-        let line = self.shared.take(call.received).then(|| Line {
+        let line = self.quota.take(call.received).then(|| Line {
             kind: call.kind,
             operation: call.operation,
             begun: call.received,
@@ -148,12 +148,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn so_many_lines_a_second_and_the_rest_is_counted() {
-        let AccessLogLayer(shared) = AccessLogLayer::new(&prometheus::Registry::new(), "test").expect("registers");
-        let lines = |calls: u32| (0..calls).filter(|_| shared.take(Instant::now())).count();
-        assert_eq!((lines(5), shared.left_out.get()), (0, 0), "off counts nothing");
-        shared.lines_per_second.store(3, Ordering::Relaxed);
-        assert_eq!((lines(5), shared.left_out.get()), (3, 2));
+        let AccessLogLayer(quota) = AccessLogLayer::new(&prometheus::Registry::new(), "test").expect("registers");
+        let lines = |calls: u32| (0..calls).filter(|_| quota.take(Instant::now())).count();
+        assert_eq!((lines(5), quota.left_out.get()), (0, 0), "off counts nothing");
+        quota.lines_per_second.store(3, Ordering::Relaxed);
+        assert_eq!((lines(5), quota.left_out.get()), (3, 2));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!((lines(2), shared.left_out.get()), (2, 2));
+        assert_eq!((lines(2), quota.left_out.get()), (2, 2));
     }
 }

@@ -23,7 +23,7 @@ use crate::guard::{Guard, Guarded, Outcome};
 use crate::metrics::Register;
 use crate::{Call, Error};
 use circuit::{Admission, Circuit};
-pub use settings::{Mode, Settings};
+pub use settings::{BreakerSettings, Mode};
 
 /// Metrics of the breakers.
 #[derive(Debug, Clone)]
@@ -57,13 +57,13 @@ impl BreakerMetrics {
 ///
 /// ```
 /// use tower::{Layer, Service};
-/// use user_info_layers::middleware::breaker::{BreakerLayer, BreakerMetrics, Settings};
+/// use user_info_layers::middleware::breaker::{BreakerLayer, BreakerMetrics, BreakerSettings};
 /// use user_info_layers::{Call, Error, Kind};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "shop_client")?;
-/// let breaker = BreakerLayer::new(Settings { minimum_requests: 10, ..Settings::default() }, metrics);
+/// let breaker = BreakerLayer::new(BreakerSettings { minimum_requests: 10, ..BreakerSettings::default() }, metrics);
 /// let mut service = breaker.layer(tower::service_fn(async |_: Call<()>| Err::<(), _>(Error::UNKNOWN)));
 /// for _ in 0..10 {
 ///     assert_eq!(service.call(Call::new(Kind::Grpc, "/op", ())).await, Err(Error::UNKNOWN));
@@ -81,21 +81,21 @@ pub struct BreakerLayer {
 #[derive(Debug)]
 struct Breakers {
     metrics: BreakerMetrics,
-    settings: ArcSwap<Settings>,
+    settings: ArcSwap<BreakerSettings>,
     /// Grows by copying: operations are few and known, calls many.
     circuits: ArcSwap<Vec<(&'static str, Arc<Circuit>)>>,
 }
 
 impl BreakerLayer {
     /// A breaker with these settings.
-    pub fn new(settings: Settings, metrics: BreakerMetrics) -> Self {
+    pub fn new(settings: BreakerSettings, metrics: BreakerMetrics) -> Self {
         let breakers = Breakers { metrics, settings: ArcSwap::from_pointee(settings.clamped()), circuits: ArcSwap::default() };
         Self { breakers: Arc::new(breakers) }
     }
 
     /// Puts other settings in force. Another mode or window, or switching it off, starts anew with closed breakers; the rest takes
     /// effect in the state they are in.
-    pub fn configure(&self, settings: Settings) {
+    pub fn configure(&self, settings: BreakerSettings) {
         let settings = settings.clamped();
         self.breakers.settings.store(Arc::new(settings));
         for (_, circuit) in self.breakers.circuits.load().iter() {

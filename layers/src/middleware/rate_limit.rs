@@ -55,10 +55,10 @@ enum Limiter {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct RateLimitLayer(Arc<Shared>);
+pub struct RateLimitLayer(Arc<LiveLimiter>);
 
 #[derive(Debug)]
-struct Shared {
+struct LiveLimiter {
     limiter: ArcSwapOption<Limiter>,
     in_force: Mutex<Option<Limit>>,
     cpu: Arc<CpuMeter>,
@@ -81,8 +81,8 @@ impl RateLimitLayer {
         let name = |suffix| format!("{prefix}_limiter_{suffix}");
         let decisions = registry.counters(name("decisions_total"), "Calls that an enabled limiter let pass or refused.", &["decision"])?;
         let rate = registry.float_gauge(name("limit"), "Calls a second that the token bucket allows; 0 if none is in force.")?;
-        let shared = Shared { limiter: ArcSwapOption::empty(), in_force: Mutex::default(), cpu, metrics: Metrics { decisions, rate } };
-        Ok(Self(Arc::new(shared)))
+        let live = LiveLimiter { limiter: ArcSwapOption::empty(), in_force: Mutex::default(), cpu, metrics: Metrics { decisions, rate } };
+        Ok(Self(Arc::new(live)))
     }
 
     /// Puts `limit` in force, or none; the same again keeps the bucket as it is.
@@ -113,7 +113,7 @@ impl<S> Layer<S> for RateLimitLayer {
         let decisions = &self.0.metrics.decisions;
         RateLimit {
             inner,
-            shared: Arc::clone(&self.0),
+            live: Arc::clone(&self.0),
             allowed: decisions.with_label_values(&["allowed"]),
             refused: decisions.with_label_values(&["refused"]),
         }
@@ -124,7 +124,7 @@ impl<S> Layer<S> for RateLimitLayer {
 #[derive(Debug, Clone)]
 pub struct RateLimit<S> {
     inner: S,
-    shared: Arc<Shared>,
+    live: Arc<LiveLimiter>,
     allowed: prometheus::IntCounter,
     refused: prometheus::IntCounter,
 }
@@ -142,7 +142,7 @@ where
     }
 
     fn call(&mut self, call: Call<M>) -> Self::Future {
-        let limiter = self.shared.limiter.load();
+        let limiter = self.live.limiter.load();
         let permit = match limiter.as_deref() {
             None => return Either::Right(Guarded::new(self.inner.call(call), None)),
             Some(Limiter::Instance(bucket)) => bucket.allow(call.received).then_some(None),

@@ -9,7 +9,7 @@ use super::token::HEADER;
 
 /// A request that is not carried out.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(super) enum PageError {
     #[error("open the page as http://localhost:{port} or http://127.0.0.1:{port}; {given:?} is not this page's address")]
     ForeignHost { given: String, port: u16 },
     #[error("requests from {0:?} are refused; only this page may ask")]
@@ -28,7 +28,7 @@ pub(super) enum Error {
     Method,
 }
 
-impl Error {
+impl PageError {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::ForeignHost { .. } => (StatusCode::FORBIDDEN, "FOREIGN_HOST"),
@@ -43,7 +43,7 @@ impl Error {
     }
 }
 
-impl IntoResponse for Error {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (status, reason) = self.code();
         let mut body = json!({"code": status.as_u16(), "reason": reason, "message": self.to_string(), "metadata": {}});
@@ -54,10 +54,10 @@ impl IntoResponse for Error {
     }
 }
 
-pub(super) async fn not_found() -> Error {
-    Error::NotFound
+pub(super) async fn not_found() -> PageError {
+    PageError::NotFound
 }
 
-pub(super) async fn method_not_allowed() -> Error {
-    Error::Method
+pub(super) async fn method_not_allowed() -> PageError {
+    PageError::Method
 }

@@ -11,7 +11,7 @@ use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::error::Error;
+use super::error::PageError;
 use super::token::{HEADER, Token};
 
 /// Passes on requests that were made to loopback by this page or by no page at all.
@@ -22,17 +22,17 @@ pub(super) async fn same_site(State(port): State<u16>, request: Request, next: N
     }
 }
 
-fn check(headers: &HeaderMap, port: u16) -> Result<(), Error> {
+fn check(headers: &HeaderMap, port: u16) -> Result<(), PageError> {
     let host = headers.get(header::HOST).map_or("".into(), |v| String::from_utf8_lossy(v.as_bytes()));
     if !is_ours(&host, port) {
-        return Err(Error::ForeignHost { given: host.into_owned(), port });
+        return Err(PageError::ForeignHost { given: host.into_owned(), port });
     }
     let Some(origin) = headers.get(header::ORIGIN).map(|v| String::from_utf8_lossy(v.as_bytes())) else {
         return Ok(());
     };
     // The same authority, not just any of ours: http://localhost and http://127.0.0.1 are different origins to a browser.
     let ours = origin.strip_prefix("http://").is_some_and(|authority| authority == host);
-    if ours { Ok(()) } else { Err(Error::ForeignOrigin(origin.into_owned())) }
+    if ours { Ok(()) } else { Err(PageError::ForeignOrigin(origin.into_owned())) }
 }
 
 /// Whether `host` is `localhost` or a loopback address, at `port`.
@@ -47,8 +47,8 @@ fn is_ours(host: &str, port: u16) -> bool {
 }
 
 /// Checks that the request knows the token.
-pub(super) fn authorise(headers: &HeaderMap, token: &Token) -> Result<(), Error> {
-    if headers.get(HEADER).is_some_and(|given| token.is(given.as_bytes())) { Ok(()) } else { Err(Error::Token) }
+pub(super) fn authorise(headers: &HeaderMap, token: &Token) -> Result<(), PageError> {
+    if headers.get(HEADER).is_some_and(|given| token.is(given.as_bytes())) { Ok(()) } else { Err(PageError::Token) }
 }
 
 /// Headers that confine the page to itself. Styles may stand inline, since plotly.js writes them; scripts may not.
@@ -97,7 +97,7 @@ mod tests {
         for origin in
             ["null", "https://localhost:8080", "http://127.0.0.1:8080", "http://evil.example", "http://localhost:8080.evil.example"]
         {
-            assert_eq!(with(Some(origin)), Err(Error::ForeignOrigin(origin.to_owned())));
+            assert_eq!(with(Some(origin)), Err(PageError::ForeignOrigin(origin.to_owned())));
         }
     }
 }

@@ -131,7 +131,7 @@ fn instance(
     ports: InstancePorts,
 ) -> Result<Launch, LoadError> {
     let name = format!("user_info-{}", index + 1);
-    let own = render::Instance {
+    let own = render::ServerInstance {
         index: Some(index),
         id: Some(format!("{}-{name}", resource.metadata.name.as_deref().unwrap_or_default())),
         grpc: loopback(ports.grpc).into(),

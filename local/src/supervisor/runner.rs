@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::status::Status;
 use self::task::Task;
-use super::backoff::Backoff;
+use super::backoff::RestartBackoff;
 use super::event::Event;
 use super::launch::Launch;
 use super::process::{Process, ProcessState};
@@ -36,7 +36,7 @@ impl Runner {
     pub(super) fn start(launch: Launch, http: Http, rolling: Arc<Semaphore>, events: mpsc::UnboundedSender<Event>) -> Self {
         let (status, process) = Status::new(launch.process(), events.clone());
         let (wanted, wants) = watch::channel(Some(Arc::new(launch)));
-        let task = Task { wants, status, http, rolling, permit: None, events, backoff: Backoff::default() };
+        let task = Task { wants, status, http, rolling, permit: None, events, backoff: RestartBackoff::default() };
         Self { wanted, process, task: tokio::spawn(task.run()) }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use user_info_api::config::{ClientTls, Consul as Settings};
-use user_info_services::registry::{Agent, RegistrarState};
+use user_info_services::registry::{AgentClient, RegistrarState};
 use user_info_testing::consul::{self, Consul};
 use user_info_testing::wait::{check, eventually};
 
@@ -17,8 +17,8 @@ fn settings(consul: &Consul) -> Settings {
 }
 
 /// Waits until Consul has a leader.
-async fn led(settings: &Settings) -> Agent {
-    let agent = Agent::all(settings, "registry.consul").expect("valid").remove(0);
+async fn led(settings: &Settings) -> AgentClient {
+    let agent = AgentClient::all(settings, "registry.consul").expect("valid").remove(0);
     eventually("a leader", async || {
         let leader = agent.leader().await;
         check(leader.as_ref().is_ok_and(|leader| !leader.is_empty()), leader)
@@ -93,11 +93,11 @@ async fn speaks_tls_with_a_certificate_of_its_own() {
         ClientTls { cert_file: None, key_file: None, ..tls.clone() },
         ClientTls { server_name: Some("server.dc2.consul".to_owned()), ..tls },
     ] {
-        let agent = Agent::all(&Settings { tls: Some(untrusted), ..settings(&consul) }, "registry.consul").expect("valid").remove(0);
+        let agent = AgentClient::all(&Settings { tls: Some(untrusted), ..settings(&consul) }, "registry.consul").expect("valid").remove(0);
         let error = agent.leader().await.expect_err("not trusted").to_string();
         assert!(error.ends_with(": check registry.consul.tls"), "{error}");
     }
-    let agent = Agent::all(&settings(&consul), "registry.consul").expect("valid").remove(0);
+    let agent = AgentClient::all(&settings(&consul), "registry.consul").expect("valid").remove(0);
     let error = agent.leader().await.expect_err("plain").to_string();
     assert!(error.ends_with(": set registry.consul.tls"), "{error}");
 }

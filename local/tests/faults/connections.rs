@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::metrics::{Codes, Metrics};
 use user_info_testing::nginx::Nginx;
 use user_info_testing::port::{free_address, until_open};
@@ -10,7 +11,7 @@ use user_info_testing::process::Process;
 use user_info_testing::program::tool;
 use user_info_testing::wait::{check, eventually};
 
-use crate::instance::{Caller, IN_MEMORY, Instance};
+use crate::instance::{Caller, Instance};
 
 /// As fast as replies come, and by the clock.
 const LOADS: [&str; 2] = ["concurrency: 8", "concurrency: 50, requestsPerSecond: 500"];

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::consul::Consul;
 use user_info_testing::http::{get, get_json};
 use user_info_testing::metrics::Metrics;
 use user_info_testing::system::System;
 use user_info_testing::wait::{check, eventually};
 
-use crate::instance::{IN_MEMORY, Instance};
+use crate::instance::Instance;
 use crate::measure::Watch;
 use crate::proxy::{Mode, Proxy};
 

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::http::{get, get_json};
 use user_info_testing::metrics::Metrics;
 use user_info_testing::process::{memory, signal};
@@ -19,7 +20,7 @@ use user_info_testing::system::{System, resource};
 use user_info_testing::wait::{check, eventually};
 
 use self::network::Namespace;
-use crate::instance::{Caller, IN_MEMORY, Instance};
+use crate::instance::{Caller, Instance};
 use crate::measure::Watch;
 
 /// Whether the test may make mounts and network namespaces; says so if not.

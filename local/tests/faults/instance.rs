@@ -5,14 +5,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use user_info_testing::config;
 use user_info_testing::http::Http;
-use user_info_testing::port::{free_address, free_ports};
+use user_info_testing::port::free_address;
 use user_info_testing::process::Process;
 use user_info_testing::program::built;
 use user_info_testing::wait::eventually;
-
-/// Stores that need no server.
-pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
 
 /// A running `user_info`, killed when dropped.
 pub(crate) struct Instance {
@@ -41,10 +39,7 @@ impl Instance {
     /// The same on free ports of `host`.
     pub(crate) async fn start_on(host: [u8; 4], server: &str, more: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let [grpc, http] = free_ports().map(|port| SocketAddr::from((host, port)));
-        let config = dir.path().join("user_info.yaml");
-        let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
-        std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
+        let (config, [grpc, http]) = config::user_info(dir.path(), host, server, more);
         let process = Process::spawn(command(&built("user_info"), &config).stdin(Stdio::null()));
         let instance = Self { process, grpc, http, _dir: dir };
         eventually("user_info serves", async || {

@@ -7,9 +7,9 @@ mod connections;
 #[cfg(test)]
 mod consul;
 #[cfg(test)]
-mod host;
+mod fuzz;
 #[cfg(test)]
-mod hostile;
+mod host;
 #[cfg(test)]
 mod instance;
 #[cfg(test)]

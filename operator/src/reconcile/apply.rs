@@ -26,7 +26,7 @@ use crate::writes;
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ApplyOutcome {
     /// Whether anything was written.
     pub changed: bool,
     /// What someone else had changed and was changed back, as `Kind name`.
@@ -40,11 +40,11 @@ pub struct Outcome {
 /// Applies `children`, and removes the others that the resource owns.
 ///
 /// Nothing is written where the index shows that an object stands as it was last applied.
-pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<Outcome, Error> {
+pub async fn apply(plan: &Plan, children: &[Child], record: &mut Record, context: &Context) -> Result<ApplyOutcome, Error> {
     let owner = &plan.owner;
     let seen = context.children.of(owner);
     let drift = plan.resource.spec.drift_detection;
-    let mut outcome = Outcome::default();
+    let mut outcome = ApplyOutcome::default();
     for child in children {
         let key = (child.kind, child.name.clone());
         let seen = seen.get(&key);

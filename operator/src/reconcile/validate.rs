@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use user_info_api::crd::{LoadError, ServiceMonitor, UserInfoDeployment};
-use user_info_api::render::{self, ClientInstance, Instance, Target};
+use user_info_api::render::{self, ClientInstance, ServerInstance, Target};
 
 use super::build::{ConfigFile, Plan};
 use super::dereference::Found;
@@ -36,7 +36,7 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
     let since = found.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.since.0.into());
     let generation = resource.metadata.generation.unwrap_or_default();
     let target = |generation| Target { generation, ..found.managed.clone().into_target(Target::cluster(&resource, since)) };
-    let server = |generation| render::user_info(&resource, &target(generation), &Instance::pod(&resource));
+    let server = |generation| render::user_info(&resource, &target(generation), &ServerInstance::pod(&resource));
     let client = |generation| render::user_client(&resource, &target(generation), &ClientInstance::pod(&resource));
     Ok(Plan {
         owner: found.owner,

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use user_info_api::crd::{UserInfoDeployment, definition};
 use user_info_operator::access::Access;
 use user_info_operator::cluster::ClusterArgs;
-use user_info_operator::controller::{self, Settings};
+use user_info_operator::controller::{self, ControllerSettings};
 use user_info_operator::discovery;
 use user_info_operator::helm::Helm;
 use user_info_operator::helm::chart::Embedded;
@@ -102,7 +102,7 @@ impl Place {
         let (stop, stopped) = oneshot::channel();
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry).expect("metrics"));
-        let settings = Settings {
+        let settings = ControllerSettings {
             namespaces: vec![self.namespace.clone()],
             concurrency: 4,
             debounce: Duration::from_millis(20),

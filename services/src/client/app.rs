@@ -22,7 +22,7 @@ use super::stack::ClientStack;
 use crate::error::ErrorBody;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
-use crate::process::registration::Registration;
+use crate::process::registration::RunningRegistrar;
 use crate::process::{bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::advertised;
@@ -77,9 +77,9 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tokio::spawn(serve(listener, router));
-        Registration::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?
+        RunningRegistrar::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?
     } else {
-        Registration::default()
+        RunningRegistrar::default()
     };
 
     let (found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;

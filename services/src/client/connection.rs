@@ -27,7 +27,7 @@ use crate::tls::Connector;
 const MOST_WAITING: usize = 10_000;
 
 #[derive(Debug, Clone)]
-enum State {
+enum ChannelState {
     /// The first connection is being made, or the one that follows a healthy one.
     Connecting,
     Up(Channel),
@@ -35,7 +35,7 @@ enum State {
     Down(Arc<str>),
 }
 
-impl State {
+impl ChannelState {
     const fn channel(&self) -> Option<&Channel> {
         match self {
             Self::Up(channel) | Self::Suspect(channel) => Some(channel),
@@ -57,16 +57,16 @@ pub enum Unconnected {
 
 /// The connection to one instance. Dropped, it makes no new ones; calls in flight go on.
 #[derive(Debug)]
-pub struct Connection {
-    state: watch::Receiver<State>,
-    shared: Arc<Shared>,
+pub struct InstanceConnection {
+    state: watch::Receiver<ChannelState>,
+    feedback: Arc<Feedback>,
     origin: Uri,
     task: AbortHandle,
 }
 
 /// What calls tell the keeper.
 #[derive(Debug, Default)]
-struct Shared {
+struct Feedback {
     /// Asks for a health check.
     check: Notify,
     /// Number of the last connection over which a call was answered.
@@ -75,22 +75,22 @@ struct Shared {
     waiting: AtomicUsize,
 }
 
-impl Connection {
+impl InstanceConnection {
     /// Begins to connect to `address`, `host:port`, over `tls` if there is any. Marks `stale` whenever the state changes.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open(address: &str, tls: Option<Arc<Connector>>, stale: Staleness) -> Self {
-        let (sender, state) = watch::channel(State::Connecting);
+        let (sender, state) = watch::channel(ChannelState::Connecting);
         let origin = Uri::builder()
             .scheme(if tls.is_some() { "https" } else { "http" })
             .authority(address)
             .path_and_query("/")
             .build()
             .unwrap_or_default();
-        let shared = Arc::<Shared>::default();
-        let keeper = Keeper::new(address, tls, origin.clone(), sender, stale, Arc::clone(&shared));
-        Self { state, shared, origin, task: tokio::spawn(keeper.run()).abort_handle() }
+        let feedback = Arc::<Feedback>::default();
+        let keeper = Keeper::new(address, tls, origin.clone(), sender, stale, Arc::clone(&feedback));
+        Self { state, feedback, origin, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
     /// What to send requests over; waits for a connection that is being made.
@@ -99,26 +99,27 @@ impl Connection {
     /// If there is none, or the one there was has just ended: then the next call waits for the next one, or another instance may be called.
     pub async fn channel(&self) -> Result<Channel, Unconnected> {
         let ended = match &*self.state.borrow() {
-            State::Down(why) => return Err(Unconnected::Down(Arc::clone(why))),
-            State::Connecting => None,
-            State::Up(channel) | State::Suspect(channel) if channel.is_ended() => Some(channel.number),
-            State::Up(channel) | State::Suspect(channel) => return Ok(channel.clone()),
+            ChannelState::Down(why) => return Err(Unconnected::Down(Arc::clone(why))),
+            ChannelState::Connecting => None,
+            ChannelState::Up(channel) | ChannelState::Suspect(channel) if channel.is_ended() => Some(channel.number),
+            ChannelState::Up(channel) | ChannelState::Suspect(channel) => return Ok(channel.clone()),
         };
         self.wait(ended).await
     }
 
     /// Waits until the keeper knows that the connection `ended` has; if there is none, until it is known whether there can be one.
     async fn wait(&self, ended: Option<u64>) -> Result<Channel, Unconnected> {
-        let _place = Place::take(&self.shared.waiting).ok_or_else(|| Unconnected::Down("too many calls wait for the connection".into()))?;
+        let _permit =
+            WaitPermit::take(&self.feedback.waiting).ok_or_else(|| Unconnected::Down("too many calls wait for the connection".into()))?;
         let mut state = self.state.clone();
-        let over = |state: &State| match ended {
-            None => !matches!(state, State::Connecting),
+        let over = |state: &ChannelState| match ended {
+            None => !matches!(state, ChannelState::Connecting),
             Some(ended) => state.channel().is_none_or(|channel| channel.number != ended),
         };
         match state.wait_for(over).await.as_deref() {
-            Ok(State::Up(channel) | State::Suspect(channel)) => Ok(channel.clone()),
-            Ok(State::Connecting) => Err(Unconnected::Ended),
-            Ok(State::Down(why)) => Err(Unconnected::Down(Arc::clone(why))),
+            Ok(ChannelState::Up(channel) | ChannelState::Suspect(channel)) => Ok(channel.clone()),
+            Ok(ChannelState::Connecting) => Err(Unconnected::Ended),
+            Ok(ChannelState::Down(why)) => Err(Unconnected::Down(Arc::clone(why))),
             Err(_) => Err(Unconnected::Down("no longer known".into())),
         }
     }
@@ -126,8 +127,8 @@ impl Connection {
     /// Notes that a call over the connection of this number was answered.
     pub fn answered(&self, number: u64) {
         // Mostly so already: a load leaves the cache line shared.
-        if self.shared.answered.load(Relaxed) < number {
-            self.shared.answered.fetch_max(number, Relaxed);
+        if self.feedback.answered.load(Relaxed) < number {
+            self.feedback.answered.fetch_max(number, Relaxed);
         }
     }
 
@@ -138,39 +139,39 @@ impl Connection {
 }
 
 /// One of [`MOST_WAITING`].
-struct Place<'a>(&'a AtomicUsize);
+struct WaitPermit<'a>(&'a AtomicUsize);
 
-impl<'a> Place<'a> {
+impl<'a> WaitPermit<'a> {
     fn take(waiting: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(waiting);
+        let permit = Self(waiting);
         // What is taken in vain is given back by the drop.
-        (waiting.fetch_add(1, Relaxed) < MOST_WAITING).then_some(place)
+        (waiting.fetch_add(1, Relaxed) < MOST_WAITING).then_some(permit)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitPermit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
 }
 
-impl Drop for Connection {
+impl Drop for InstanceConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl balance::Connection for Connection {
+impl balance::Connection for InstanceConnection {
     fn state(&self) -> ConnectionState {
         match &*self.state.borrow() {
-            State::Connecting => ConnectionState::Connecting,
-            State::Up(_) => ConnectionState::Up,
-            State::Suspect(_) => ConnectionState::Suspect,
-            State::Down(_) => ConnectionState::Down,
+            ChannelState::Connecting => ConnectionState::Connecting,
+            ChannelState::Up(_) => ConnectionState::Up,
+            ChannelState::Suspect(_) => ConnectionState::Suspect,
+            ChannelState::Down(_) => ConnectionState::Down,
         }
     }
 
     fn suspect(&self) {
-        self.shared.check.notify_one();
+        self.feedback.check.notify_one();
     }
 }

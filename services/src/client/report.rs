@@ -22,7 +22,7 @@ use user_info_layers::middleware::breaker::BreakerLayer;
 
 use self::latency::Latencies;
 use self::line::milliseconds;
-use super::connection::Connection;
+use super::connection::InstanceConnection;
 use crate::telemetry;
 
 /// Quiet seconds between lines that only say that nothing happens.
@@ -88,7 +88,7 @@ pub struct Reporter {
     /// Where the calls are counted.
     pub tally: Arc<Tally>,
     /// The instances.
-    pub nodes: Arc<NodeSet<Connection>>,
+    pub nodes: Arc<NodeSet<InstanceConnection>>,
     /// The breakers.
     pub breaker: BreakerLayer,
     /// The settings in force.

@@ -56,7 +56,7 @@ struct SharedState {
 }
 
 /// Settings that the workers hold to; none means to stop.
-type Settings = Option<Arc<UserClientLive>>;
+type LiveSettings = Option<Arc<UserClientLive>>;
 
 impl<S> Runner<S>
 where
@@ -110,7 +110,7 @@ where
         &self,
         workers: &mut JoinSet<usize>,
         running: &mut BTreeSet<usize>,
-        settings: &watch::Sender<Settings>,
+        settings: &watch::Sender<LiveSettings>,
         shared: &Arc<SharedState>,
     ) {
         let wanted = settings.borrow().as_ref().map_or(0, |live| usize::from(live.concurrency));
@@ -125,7 +125,7 @@ where
 }
 
 /// Makes one call after the other while there is a place for worker `index`; returns the index.
-async fn work<S>(index: usize, mut service: S, mut settings: watch::Receiver<Settings>, shared: Arc<SharedState>) -> usize
+async fn work<S>(index: usize, mut service: S, mut settings: watch::Receiver<LiveSettings>, shared: Arc<SharedState>) -> usize
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {

@@ -12,7 +12,7 @@ use user_info_layers::ticker::Ticker;
 use user_info_layers::{Call, Error};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::Connection;
+use super::connection::InstanceConnection;
 use super::transport::GetUserInfo;
 use crate::settings;
 use crate::tls::Connector;
@@ -52,7 +52,7 @@ pub struct ClientStack {
     /// Picks an instance, and another one if the first did not begin the call or, within the budget, failed.
     pub balance: Balance<GetUserInfoRequest, GetUserInfo>,
     /// The instances, with a connection each.
-    pub nodes: Arc<NodeSet<Connection>>,
+    pub nodes: Arc<NodeSet<InstanceConnection>>,
     /// Ends calls that outlive their deadline, while [`Ticker::run`] runs.
     pub ticker: Ticker,
 }
@@ -62,7 +62,7 @@ impl ClientStack {
     pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, metrics: StackMetrics) -> Self {
         let stale = Staleness::default();
         let of_connections = stale.clone();
-        let connect = move |address: &str| Connection::open(address, tls.clone(), of_connections.clone());
+        let connect = move |address: &str| InstanceConnection::open(address, tls.clone(), of_connections.clone());
         let ejection = settings::outlier_ejection(&live.outlier_ejection);
         let nodes = NodeSet::new(ejection, metrics.instances, stale, connect);
         let nodes = Arc::new(nodes);

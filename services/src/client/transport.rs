@@ -9,7 +9,7 @@ use user_info_layers::{Call, Error};
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::{Connection, Unconnected};
+use super::connection::{InstanceConnection, Unconnected};
 use crate::error::reason::UNREACHABLE;
 
 /// Sends `GetUserInfo` by gRPC, with the call's metadata and what is left of its time.
@@ -17,10 +17,10 @@ use crate::error::reason::UNREACHABLE;
 pub struct GetUserInfo;
 
 impl Transport<GetUserInfoRequest> for GetUserInfo {
-    type Connection = Connection;
+    type Connection = InstanceConnection;
     type Reply = GetUserInfoReply;
 
-    async fn send(&self, to: &Connection, call: &Call<GetUserInfoRequest>) -> Result<GetUserInfoReply, Failure> {
+    async fn send(&self, to: &InstanceConnection, call: &Call<GetUserInfoRequest>) -> Result<GetUserInfoReply, Failure> {
         let unreachable = |why: &str, outcome| {
             let instance = to.origin().authority().map_or("", |a| a.as_str());
             let mut error = Error::new(503, UNREACHABLE, "").with_message(format!("{instance}: {why}"));

@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running registrar, if the configuration names a registry.
 #[derive(Debug, Default)]
-pub struct Registration(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
+pub struct RunningRegistrar(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
-impl Registration {
+impl RunningRegistrar {
     /// Keeps `instance` registered with `consul`, if there is one, counts that in `metrics`, and reports it as the part `registry` of `readiness`.
     ///
     /// # Errors

@@ -18,13 +18,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Serves `routes` on `listener`, for ever, within the bounds that `user_info` has: a head is at most 16 KiB and comes within 15 s, and who
 /// takes nothing for 20 s is cut off.
 pub(crate) async fn serve(listener: TcpListener, routes: Router) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     // Nobody tells it to stop: it ends with the process.
     let (_going_on, stopping) = watch::channel(false);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+                if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
                     tokio::spawn(one(stream, routes.clone(), stopping.clone(), permit));
                 }
             }

@@ -23,6 +23,7 @@ use user_info_api::config::Consul;
 use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
+use crate::tls;
 use error::Cause;
 pub use error::{CallError, SetupError};
 
@@ -39,7 +40,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_'
 
 /// One Consul agent. Clones share connections.
 #[derive(Clone)]
-pub struct Agent(Arc<Inner>);
+pub struct AgentClient(Arc<Inner>);
 
 struct Inner {
     address: String,
@@ -51,7 +52,7 @@ struct Inner {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-impl Agent {
+impl AgentClient {
     /// The agents that `consul` names, in its order. `section` is where it stands in the config file, for messages.
     ///
     /// Calls other than blocking queries may take the heartbeat interval, but at least 1 s and at most 5 s.
@@ -162,7 +163,7 @@ impl Agent {
                 Err(error) if !error.is_connect() => self.0.http.request(request).await,
                 sent => sent,
             };
-            let (head, body) = sent.map_err(|e| Cause::Transport(root_cause(&e)))?.into_parts();
+            let (head, body) = sent.map_err(|e| not_sent(&e))?.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
@@ -203,21 +204,27 @@ impl Agent {
                 Some(format!("the token in {section}.tokenFile needs more rights, or is another cluster's"))
             }
             (Cause::Status { status: 401 | 403, .. }, None) => Some(format!("set {section}.tokenFile")),
+            // Go's server says so on a port for TLS; no code of its own goes with it.
             (Cause::Status { status: 400, text }, _) if text.contains("HTTPS server") => Some(format!("set {section}.tls")),
-            (Cause::Transport(text), _) if text.to_ascii_lowercase().contains("certificate") => Some(format!("check {section}.tls")),
+            (Cause::Certificate(_), _) => Some(format!("check {section}.tls")),
             _ => None,
         }
     }
 }
 
-impl fmt::Debug for Agent {
+impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Agent").field(&self.0.address).finish()
+        f.debug_tuple("AgentClient").field(&self.0.address).finish()
     }
 }
 
 fn encoded(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, PLAIN)
+}
+
+fn not_sent(error: &hyper_util::client::legacy::Error) -> Cause {
+    let text = root_cause(error);
+    if tls::is_certificate_error(error) { Cause::Certificate(text) } else { Cause::Transport(text) }
 }
 
 /// What lies at the bottom of `error`: "connection refused" says more than "client error (Connect)".

@@ -6,7 +6,7 @@ use user_info_api::config::Service;
 use user_info_api::limits;
 use user_info_consul::HealthEntry;
 
-use super::discovered::Node;
+use super::discovered::DiscoveredInstance;
 use super::entry::{Entry, InvalidEntry};
 use super::instance::WEIGHT;
 
@@ -15,7 +15,7 @@ const NOT_ENDPOINTS: [&str; 5] = ["lan_ipv4", "lan_ipv6", "wan_ipv4", "wan_ipv6"
 
 /// The instances among `entries` that have a gRPC address, over TLS if `secure` and plain if not, and are of `version`, if one is asked for;
 /// and the entries that cannot be used. Of two entries with the same address the one changed last stands first.
-pub(super) fn nodes(entries: Vec<Entry>, version: Option<&str>, secure: bool) -> (Vec<Node>, Vec<InvalidEntry>) {
+pub(super) fn instances(entries: Vec<Entry>, version: Option<&str>, secure: bool) -> (Vec<DiscoveredInstance>, Vec<InvalidEntry>) {
     let (mut readable, mut invalid) = (Vec::with_capacity(entries.len()), Vec::new());
     for Entry(entry) in entries {
         match entry {
@@ -24,25 +24,25 @@ pub(super) fn nodes(entries: Vec<Entry>, version: Option<&str>, secure: bool) ->
         }
     }
     readable.sort_by_key(|entry| std::cmp::Reverse(entry.service.modify_index));
-    let mut nodes = Vec::with_capacity(readable.len());
+    let mut instances = Vec::with_capacity(readable.len());
     for entry in readable.into_iter().filter(|entry| version.is_none_or(|version| version == version_of(entry))) {
         match address(&entry, secure) {
             Ok(None) => {}
-            Ok(Some(address)) => nodes.push(node(entry, address)),
+            Ok(Some(address)) => instances.push(instance(entry, address)),
             Err(why) => invalid.push(InvalidEntry::new(&entry.node.node, &entry.service.id, &why)),
         }
     }
-    (nodes, invalid)
+    (instances, invalid)
 }
 
 fn version_of(entry: &HealthEntry) -> &str {
     entry.service.tags.iter().find_map(|tag| tag.strip_prefix("version=")).unwrap_or_default()
 }
 
-fn node(entry: HealthEntry, address: String) -> Node {
+fn instance(entry: HealthEntry, address: String) -> DiscoveredInstance {
     let version = version_of(&entry).to_owned();
     let weight = weight(entry.service.meta.get(WEIGHT));
-    Node { id: entry.service.id, address, version, weight, metadata: entry.service.meta }
+    DiscoveredInstance { id: entry.service.id, address, version, weight, metadata: entry.service.meta }
 }
 
 /// The gRPC endpoint, if it has one; an instance that names no endpoint at all was not registered by Kratos and is taken at its word for host
@@ -101,18 +101,18 @@ mod tests {
 
     use super::*;
 
-    fn read(services: &Value, version: Option<&str>) -> Vec<Node> {
+    fn read(services: &Value, version: Option<&str>) -> Vec<DiscoveredInstance> {
         read_all(services, version).0
     }
 
-    fn read_all(services: &Value, version: Option<&str>) -> (Vec<Node>, Vec<InvalidEntry>) {
+    fn read_all(services: &Value, version: Option<&str>) -> (Vec<DiscoveredInstance>, Vec<InvalidEntry>) {
         let entries: Vec<_> = services
             .as_array()
             .expect("a list")
             .iter()
             .map(|service| json!({"Node": {"Node": "m1", "Address": "10.0.0.1"}, "Service": service, "Checks": []}))
             .collect();
-        nodes(serde_json::from_value(entries.into()).expect("health entries"), version, false)
+        instances(serde_json::from_value(entries.into()).expect("health entries"), version, false)
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
             None,
         );
         let metadata = [("weight".to_owned(), "3".to_owned())].into();
-        let expected = Node { id: "h1".into(), address: "10.0.0.7:9001".into(), version: "v1".into(), weight: 3, metadata };
+        let expected = DiscoveredInstance { id: "h1".into(), address: "10.0.0.7:9001".into(), version: "v1".into(), weight: 3, metadata };
         assert_eq!(found, [expected]);
     }
 
@@ -141,7 +141,7 @@ mod tests {
             let service = json!({"ID": "h1", "TaggedAddresses": endpoints.into_iter().collect::<serde_json::Map<_, _>>()});
             serde_json::from_value(json!([{"Node": {}, "Service": service, "Checks": []}])).expect("health entries")
         };
-        let found = |endpoints, secure| nodes(entries(endpoints), None, secure).0.into_iter().map(|n| n.address).collect::<Vec<_>>();
+        let found = |endpoints, secure| instances(entries(endpoints), None, secure).0.into_iter().map(|n| n.address).collect::<Vec<_>>();
         let secured = || vec![endpoint("grpcs", 1), endpoint("https", 2)];
         assert_eq!((found(secured(), true), found(secured(), false)), (vec!["a:1".to_owned()], Vec::new()));
         let plain = || vec![endpoint("grpc", 1), endpoint("http", 2)];

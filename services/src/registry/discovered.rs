@@ -13,7 +13,7 @@ use super::metrics::DiscoveryMetrics;
 
 /// One instance that can be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct DiscoveredInstance {
     /// Identity in the registry; the address where there is none.
     pub id: String,
     /// gRPC address, `host:port`.
@@ -26,7 +26,7 @@ pub struct Node {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl Node {
+impl DiscoveredInstance {
     /// An instance of which only the address is known.
     pub fn at(address: String) -> Self {
         Self { id: address.clone(), address, version: String::new(), weight: Service::DEFAULT_WEIGHT, metadata: BTreeMap::new() }
@@ -55,7 +55,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, Default)]
 pub struct Discovered {
     /// The instances, one an address, ordered by address. The same `Arc` as before as long as nothing changes.
-    pub instances: Arc<Vec<Node>>,
+    pub instances: Arc<Vec<DiscoveredInstance>>,
     /// When the list was last confirmed; none before the first answer. Moves without waking receivers.
     pub updated: Option<Instant>,
     /// Why the list may be out of date, if so.
@@ -90,26 +90,26 @@ impl Publisher {
         self.sender.closed().await;
     }
 
-    /// Takes in what the registry said: `nodes`, and how many entries are `invalid`. Wakes receivers if instances changed, the number of
+    /// Takes in what the registry said: `instances`, and how many entries are `invalid`. Wakes receivers if instances changed, the number of
     /// invalid entries, or whether there is a problem.
-    pub(super) fn found(&self, nodes: Vec<Node>, invalid: usize) {
+    pub(super) fn found(&self, instances: Vec<DiscoveredInstance>, invalid: usize) {
         self.metrics.invalid.set(i64::try_from(invalid).unwrap_or(i64::MAX));
         self.sender.send_if_modified(|known| std::mem::replace(&mut known.invalid, invalid) != invalid);
-        let nodes = one_an_address(nodes);
-        if nodes.is_empty() {
+        let instances = one_an_address(instances);
+        if instances.is_empty() {
             return self.problem(Problem::Empty);
         }
         let now = Instant::now();
         self.metrics.age.confirm(now);
-        self.metrics.instances.set(i64::try_from(nodes.len()).unwrap_or(i64::MAX));
+        self.metrics.instances.set(i64::try_from(instances.len()).unwrap_or(i64::MAX));
         self.sender.send_if_modified(|known| {
             known.updated = Some(now);
             let recovered = known.problem.take().is_some();
-            let changed = *known.instances != nodes;
+            let changed = *known.instances != instances;
             if changed {
-                let addresses: Vec<_> = nodes.iter().map(|n| n.address.as_str()).collect();
+                let addresses: Vec<_> = instances.iter().map(|i| i.address.as_str()).collect();
                 tracing::info!(service = self.service, ?addresses, "instances changed");
-                known.instances = Arc::new(nodes);
+                known.instances = Arc::new(instances);
             }
             changed || recovered
         });
@@ -134,11 +134,11 @@ impl Publisher {
     }
 }
 
-/// Keeps the first node of each address and orders them by it.
-fn one_an_address(mut nodes: Vec<Node>) -> Vec<Node> {
-    nodes.sort_by(|a, b| a.address.cmp(&b.address));
-    nodes.dedup_by(|later, first| later.address == first.address);
-    nodes
+/// Keeps the first instance of each address and orders them by it.
+fn one_an_address(mut instances: Vec<DiscoveredInstance>) -> Vec<DiscoveredInstance> {
+    instances.sort_by(|a, b| a.address.cmp(&b.address));
+    instances.dedup_by(|later, first| later.address == first.address);
+    instances
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep, timeout};
 use user_info_api::config::Consul;
 use user_info_consul::Registration;
 
-use super::client::{Agent, CallError, SetupError};
+use super::client::{AgentClient, CallError, SetupError};
 use super::instance::Instance;
 use super::metrics::RegistrarMetrics;
-use plan::{Outcome, Plan, Step};
+use plan::{Plan, Step, StepOutcome};
 
 /// Longest time that leaving the registry may take.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -49,7 +49,7 @@ impl RegistrarState {
 /// Stays with an agent until it fails, then goes to the next; the entry left behind is removed when the old agent is back.
 #[derive(Debug)]
 pub struct Registrar {
-    agents: Vec<Agent>,
+    agents: Vec<AgentClient>,
     registration: Registration,
     check: String,
     interval: Duration,
@@ -64,7 +64,7 @@ impl Registrar {
     /// # Errors
     /// If the TLS settings or an endpoint cannot be used.
     pub fn new(consul: &Consul, section: &'static str, instance: &Instance, metrics: RegistrarMetrics) -> Result<Self, SetupError> {
-        let agents = Agent::all(consul, section)?;
+        let agents = AgentClient::all(consul, section)?;
         let interval = consul.interval.get();
         Ok(Self {
             plan: Plan::new(agents.len(), interval),
@@ -180,11 +180,11 @@ impl Registrar {
 }
 
 /// What an answer means for the plan. An agent that lost us answers a heartbeat with 404, before 1.11 with 500.
-fn outcome(step: Step, result: &Result<(), CallError>) -> Outcome {
-    let Err(error) = result else { return Outcome::Done };
+fn outcome(step: Step, result: &Result<(), CallError>) -> StepOutcome {
+    let Err(error) = result else { return StepOutcome::Done };
     match (step, error.status()) {
-        (Step::Heartbeat(_), Some(404 | 500)) => Outcome::Forgotten,
-        _ if error.is_agent_failure() => Outcome::AgentFailed,
-        _ => Outcome::Refused,
+        (Step::Heartbeat(_), Some(404 | 500)) => StepOutcome::Forgotten,
+        _ if error.is_agent_failure() => StepOutcome::AgentFailed,
+        _ => StepOutcome::Refused,
     }
 }

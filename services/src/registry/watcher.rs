@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use user_info_api::config::{Consul, Discovery};
 use user_info_backoff::Backoff;
 
-use super::client::{Agent, CallError, SetupError};
+use super::client::{AgentClient, CallError, SetupError};
 use super::decode;
 use super::discovered::Publisher;
 use super::entry::LeftOut;
@@ -22,7 +22,7 @@ const PROBE: Duration = Duration::from_secs(10);
 /// The state of one watch.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    agents: Vec<Agent>,
+    agents: Vec<AgentClient>,
     current: usize,
     /// Agents in a row that failed.
     failed: usize,
@@ -37,7 +37,7 @@ pub(super) struct Watcher {
 impl Watcher {
     pub(super) fn new(consul: &Consul, discovery: &Discovery, secure: bool) -> Result<Self, SetupError> {
         Ok(Self {
-            agents: Agent::all(consul, "discovery.consul")?,
+            agents: AgentClient::all(consul, "discovery.consul")?,
             current: 0,
             failed: 0,
             index: 0,
@@ -64,8 +64,8 @@ impl Watcher {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
                     self.backoff.reset();
-                    let (nodes, invalid) = decode::nodes(entries, self.version.as_deref(), self.secure);
-                    publisher.found(nodes, invalid.len());
+                    let (instances, invalid) = decode::instances(entries, self.version.as_deref(), self.secure);
+                    publisher.found(instances, invalid.len());
                     self.left_out.report(&self.service, invalid);
                     sleep_until(next).await;
                 }
@@ -88,7 +88,7 @@ impl Watcher {
 }
 
 /// Completes once `agent` answers nothing any more.
-async fn silence(agent: &Agent) -> CallError {
+async fn silence(agent: &AgentClient) -> CallError {
     loop {
         sleep(PROBE).await;
         match agent.leader().await {

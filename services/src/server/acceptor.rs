@@ -79,10 +79,10 @@ impl Acceptor {
     /// A listener has room of its own: whatever callers do on one, the others can be reached. Who finds no room is told so by the end of the
     /// connection, and may go elsewhere; in the kernel's queue it would wait for an answer that does not come.
     async fn accept(&self, port: Port, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(self.max_connections as usize));
+        let permits = Arc::new(Semaphore::new(self.max_connections as usize));
         loop {
             match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => match Arc::clone(&room).try_acquire_owned() {
+                Ok(stream) => match Arc::clone(&permits).try_acquire_owned() {
                     Ok(permit) => {
                         self.metrics.accepted.inc();
                         self.hand_over(Accepted { port, stream, permit });

@@ -21,12 +21,12 @@ use super::metrics::Metrics;
 use super::services::Common;
 use super::stack::ServerStack;
 use super::worker::Worker;
-use super::{Room, descriptors, grpc};
+use super::{Capacity, descriptors, grpc};
 use crate::data::Data;
 use crate::process::BindError;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
-use crate::process::registration::Registration;
+use crate::process::registration::RunningRegistrar;
 use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;
@@ -70,7 +70,7 @@ pub async fn run(
         config: Arc::clone(&config),
         stack: stack.clone(),
         data_metrics: metrics.data,
-        room: Room::new(&config.server),
+        capacity: Capacity::new(&config.server),
         admin: Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router(),
         health_and_reflection,
         tls: tls.clone(),
@@ -79,10 +79,10 @@ pub async fn run(
     let (stopping, when_stopping) = watch::channel(false);
     let workers = start(&common, &readiness, &when_stopping).await?;
 
-    let connections = descriptors::room(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
+    let connections = descriptors::connections(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
     let acceptor = Acceptor::new(workers, connections, metrics.connections);
     let instance = addresses.instance(&config);
-    let registration = Registration::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?;
+    let registration = RunningRegistrar::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;
     tracing::info!(id = instance.id, grpc = addresses.grpc, http = addresses.http, generation = config.generation, "serving");
     {
@@ -180,7 +180,7 @@ fn readiness_of_stores(readiness: &Readiness, workers: Vec<Data>) {
 }
 
 /// Tells callers by readiness, health and the registry that the service ends, and gives them time to notice.
-async fn drain(delay: Duration, readiness: &Readiness, health: &HealthReporter, registration: Registration) {
+async fn drain(delay: Duration, readiness: &Readiness, health: &HealthReporter, registration: RunningRegistrar) {
     readiness.drain();
     health.set_service_status(HEALTH, ServingStatus::NotServing).await;
     health.set_service_status("", ServingStatus::NotServing).await;

@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use tower::Service;
 use user_info_layers::ticker::Ticker;
 
+use super::capacity::Capacity;
 use super::preface::PrefaceTimeout;
-use super::room::Room;
-use super::taken::{Cut, Patience, Tended};
+use super::write_timeout::{Disconnect, TimedWrites, WriteTimeout};
 use crate::stream::Stream;
 
 /// A peer that sends no whole head within this time is cut off.
@@ -53,7 +53,7 @@ pub(super) struct Http2 {
     /// Calls in flight on one connection.
     pub max_concurrent_streams: u32,
     /// What the calls of all connections may hold.
-    pub room: Room,
+    pub capacity: Capacity,
     /// The worker's.
     pub ticker: Ticker,
 }
@@ -65,20 +65,20 @@ impl Http2 {
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        let mut builder = http2::Builder::new(Spawn { room: self.room });
+        let mut builder = http2::Builder::new(Spawn { capacity: self.capacity });
         builder
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_header_list_size(MAX_HEAD)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(connection_window(self.max_concurrent_streams))
             .max_send_buf_size(SEND_BUFFER);
-        let cut = Arc::new(Cut::default());
-        let service = Tended::new(service, Patience::new(self.ticker, UNTAKEN_TIMEOUT, Arc::clone(&cut)));
+        let disconnect = Arc::new(Disconnect::default());
+        let service = TimedWrites::new(service, WriteTimeout::new(self.ticker, UNTAKEN_TIMEOUT, Arc::clone(&disconnect)));
         let stream = PrefaceTimeout::new(stream, PREFACE, HEAD_TIMEOUT);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::select! {
             () = until_stopped(connection, stopping, http2::Connection::graceful_shutdown) => {}
-            () = cut.wait() => tracing::debug!("connection cut off: its answers were not taken"),
+            () = disconnect.wait() => tracing::debug!("connection cut off: its answers were not taken"),
         }
     }
 }
@@ -92,12 +92,12 @@ fn connection_window(streams: u32) -> u32 {
 /// Runs the calls of a connection as tasks.
 #[derive(Debug, Clone)]
 struct Spawn {
-    room: Room,
+    capacity: Capacity,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawn {
     fn execute(&self, call: F) {
-        if !self.room.is_full() {
+        if !self.capacity.is_full() {
             tokio::spawn(call);
             return;
         }

@@ -7,7 +7,7 @@ const RESERVE: u64 = 64;
 
 /// Raises this process's limit as far as it may (Go programs do so, too), and returns how many connections each of `listeners` listeners
 /// may have: `wanted`, or fewer if there are not descriptors enough.
-pub(super) fn room(wanted: u32, listeners: u32) -> u32 {
+pub(super) fn connections(wanted: u32, listeners: u32) -> u32 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
     let room = share(wanted, listeners, if raised { maximum } else { current });

@@ -22,32 +22,32 @@ use user_info_proto::user_info_server::SERVICE_NAME;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use self::unary::Unary;
-use super::incoming::{Metered, Until};
-use super::room::{Held, Holding, Room};
+use super::capacity::{Capacity, Reservation, ReservedBody};
+use super::request_body::{Metered, Until};
 
 mod unary;
 
 /// The answer to a request; it keeps the request's room.
-pub type Response = http::Response<Holding<tonic::body::Body>>;
+pub type Response = http::Response<ReservedBody<tonic::body::Body>>;
 type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// `GetUserInfo` before `stack`.
 #[derive(Debug)]
 pub struct Grpc<S> {
     stack: SharedService<S>,
-    room: Room,
+    capacity: Capacity,
 }
 
 impl<S> Grpc<S> {
-    /// Serves `stack`, which has to be always ready, as long as there is room in `room`.
-    pub fn new(stack: S, room: Room) -> Self {
-        Self { stack: SharedService::new(stack), room }
+    /// Serves `stack`, which has to be always ready, as long as there is room in `capacity`.
+    pub fn new(stack: S, capacity: Capacity) -> Self {
+        Self { stack: SharedService::new(stack), capacity }
     }
 }
 
 impl<S> Clone for Grpc<S> {
     fn clone(&self) -> Self {
-        Self { stack: self.stack.clone(), room: self.room.clone() }
+        Self { stack: self.stack.clone(), capacity: self.capacity.clone() }
     }
 }
 
@@ -69,10 +69,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> ResponseFuture {
-        let held = self.room.call();
-        let unary = Unary::new(self.stack.clone(), self.room.clone(), Instant::now(), held.is_some());
-        let request = request.map(|body| Metered::new(body, self.room.clone()));
-        Box::pin(async move { Ok(unary.answer(request).await.map(|body| Holding::new(body, held))) })
+        let reserved = self.capacity.call();
+        let unary = Unary::new(self.stack.clone(), self.capacity.clone(), Instant::now(), reserved.is_some());
+        let request = request.map(|body| Metered::new(body, self.capacity.clone()));
+        Box::pin(async move { Ok(unary.answer(request).await.map(|body| ReservedBody::new(body, reserved))) })
     }
 }
 
@@ -131,32 +131,32 @@ where
 #[derive(Debug, Clone)]
 pub struct HealthAndReflection {
     routes: Routes,
-    room: Room,
+    capacity: Capacity,
     ticker: Ticker,
     timeout: Duration,
 }
 
 impl HealthAndReflection {
-    /// Serves `routes` as long as there is room in `room`. What asks has to come within `timeout`, or the caller's shorter deadline.
-    pub const fn new(routes: Routes, room: Room, ticker: Ticker, timeout: Duration) -> Self {
-        Self { routes, room, ticker, timeout }
+    /// Serves `routes` as long as there is room in `capacity`. What asks has to come within `timeout`, or the caller's shorter deadline.
+    pub const fn new(routes: Routes, capacity: Capacity, ticker: Ticker, timeout: Duration) -> Self {
+        Self { routes, capacity, ticker, timeout }
     }
 
     fn answer<B: Body<Data = Bytes> + Send + 'static>(&mut self, request: http::Request<B>) -> ResponseFuture {
-        let Some(held) = self.room(request.uri().path()) else {
-            return Box::pin(std::future::ready(Ok(Status::from(Error::OVERLOADED).into_http().map(|body| Holding::new(body, None)))));
+        let Some(reserved) = self.reserve(request.uri().path()) else {
+            return Box::pin(std::future::ready(Ok(Status::from(Error::OVERLOADED).into_http().map(|body| ReservedBody::new(body, None)))));
         };
         let limit = timeout(request.headers()).map_or(self.timeout, |callers| callers.min(self.timeout));
         let alarm = self.ticker.clone().alarm(Instant::now() + limit);
         // Whoever reflects asks one thing after another.
         let until = if request.uri().path().starts_with("/grpc.reflection.") { Until::FirstMessage } else { Until::End };
-        let answer = self.routes.call(request.map(|body| Metered::new(body, self.room.clone()).until(until, alarm)));
-        Box::pin(async move { answer.await.map(|response| response.map(|body| Holding::new(body, Some(held)))) })
+        let answer = self.routes.call(request.map(|body| Metered::new(body, self.capacity.clone()).until(until, alarm)));
+        Box::pin(async move { answer.await.map(|response| response.map(|body| ReservedBody::new(body, Some(reserved)))) })
     }
 
     /// A question with one answer has the room of a call; what may go on for ever has a room of its own.
-    fn room(&self, path: &str) -> Option<Held> {
-        if path == "/grpc.health.v1.Health/Check" { self.room.call() } else { self.room.stream() }
+    fn reserve(&self, path: &str) -> Option<Reservation> {
+        if path == "/grpc.health.v1.Health/Check" { self.capacity.call() } else { self.capacity.stream() }
     }
 }
 

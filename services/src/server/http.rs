@@ -16,8 +16,8 @@ use user_info_layers::shared::SharedService;
 use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
+use super::capacity::{Capacity, Reservation, ReservedBody};
 use super::openapi;
-use super::room::{Held, Holding, Room};
 use crate::error::HttpError;
 use crate::process::admin;
 use crate::protojson::Reply;
@@ -27,20 +27,20 @@ const USER_INFO: &str = "/user_info/";
 
 /// The route of `GetUserInfo`, the document that describes it, and `beside` them other routes.
 ///
-/// Calls go to `stack`, which has to be always ready, as long as there is room in `room`. No route reads the body of a request.
-pub fn router<S>(stack: S, room: Room, beside: Router) -> Router
+/// Calls go to `stack`, which has to be always ready, as long as there is room in `capacity`. No route reads the body of a request.
+pub fn router<S>(stack: S, capacity: Capacity, beside: Router) -> Router
 where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
     let stack = SharedService::new(stack);
     let get_user_info = move |request: Request| {
-        let (stack, held) = (stack.clone(), room.call());
+        let (stack, reserved) = (stack.clone(), capacity.call());
         async move {
             let call = decode(request)?;
-            let message = if held.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
+            let message = if reserved.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
             let reply = stack.call(call.with_message(Arriving::Here(message))).await;
             let response = reply.map_or_else(|error| HttpError(error).into_response(), |reply| Json(Reply::from(&reply)).into_response());
-            Ok::<_, HttpError>(holding(response, held))
+            Ok::<_, HttpError>(holding(response, reserved))
         }
     };
     Router::new()
@@ -53,17 +53,17 @@ where
 
 /// The routes for a caller that may ask for many things at a time and take none: what is not `GetUserInfo`, which has room of its own, is
 /// answered as long as there is room for the answer.
-pub fn bounded(routes: Router, room: Room) -> Router {
+pub fn bounded(routes: Router, capacity: Capacity) -> Router {
     let answer = move |request: Request, next: Next| {
-        let room = room.clone();
+        let capacity = capacity.clone();
         async move {
             if request.uri().path().starts_with(USER_INFO) {
                 return next.run(request).await;
             }
-            let Some(stream) = room.stream() else { return overloaded() };
+            let Some(stream) = capacity.stream() else { return overloaded() };
             let response = next.run(request).await;
             let size = response.size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
-            let Some(bytes) = room.bytes(size) else { return overloaded() };
+            let Some(bytes) = capacity.bytes(size) else { return overloaded() };
             holding(holding(response, Some(stream)), Some(bytes))
         }
     };
@@ -75,8 +75,8 @@ fn overloaded() -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
-fn holding(response: Response, held: Option<Held>) -> Response {
-    response.map(|body| Body::new(Holding::new(body, held)))
+fn holding(response: Response, reserved: Option<Reservation>) -> Response {
+    response.map(|body| Body::new(ReservedBody::new(body, reserved)))
 }
 
 /// As Kratos with `StrictSlash`: a path with a slash too many is redirected.

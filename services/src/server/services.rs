@@ -8,8 +8,8 @@ use user_info_api::config::UserInfoConfig;
 use user_info_layers::middleware::deadline::DeadlineLayer;
 use user_info_layers::ticker::Ticker;
 
+use super::capacity::Capacity;
 use super::connection::{GrpcService, Http2};
-use super::room::Room;
 use super::stack::ServerStack;
 use super::{grpc, handler, http};
 use crate::data::{ConnectError, Data, DataMetrics};
@@ -43,7 +43,7 @@ pub(super) struct Common {
     /// What is counted of the stores, which each worker opens for itself.
     pub data_metrics: DataMetrics,
     /// What the calls of all workers may hold.
-    pub room: Room,
+    pub capacity: Capacity,
     /// The admin endpoints.
     pub admin: Router,
     /// Health and reflection.
@@ -60,22 +60,22 @@ impl Common {
     /// # Errors
     /// If a store refuses what the configuration says of it.
     pub(super) async fn services(self) -> Result<(Services<impl GrpcService>, Data), ConnectError> {
-        let Self { config, stack, data_metrics, room, admin, health_and_reflection, tls, ip_addr } = self;
+        let Self { config, stack, data_metrics, capacity, admin, health_and_reflection, tls, ip_addr } = self;
         let ticker = Ticker::default();
         tokio::spawn(ticker.clone().run());
         let data = Data::open(&config.users, &config.views, &data_metrics).await?;
         let timeout = config.server.timeout.get();
         let stack = stack.service(DeadlineLayer::new(ticker.clone(), timeout), handler(data.clone(), ip_addr));
         let beside = if config.server.admin.is_none() { admin.clone() } else { Router::new() };
-        let http = http::router(stack.clone(), room.clone(), beside);
-        let others = grpc::HealthAndReflection::new(health_and_reflection, room.clone(), ticker.clone(), timeout);
+        let http = http::router(stack.clone(), capacity.clone(), beside);
+        let others = grpc::HealthAndReflection::new(health_and_reflection, capacity.clone(), ticker.clone(), timeout);
         let services = Services {
-            http_by_http2: http::bounded(http.clone(), room.clone()),
+            http_by_http2: http::bounded(http.clone(), capacity.clone()),
             http,
-            grpc: grpc::Dispatch::new(grpc::Grpc::new(stack, room.clone()), others),
+            grpc: grpc::Dispatch::new(grpc::Grpc::new(stack, capacity.clone()), others),
             admin: admin::json_errors(admin),
             tls,
-            http2: Http2 { max_concurrent_streams: config.server.max_concurrent_streams, room, ticker },
+            http2: Http2 { max_concurrent_streams: config.server.max_concurrent_streams, capacity, ticker },
         };
         Ok((services, data))
     }

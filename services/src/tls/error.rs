@@ -1,6 +1,10 @@
-//! TLS settings that cannot be used.
+//! TLS settings that cannot be used, and certificates that are not taken.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
+
+use rustls::AlertDescription;
 
 /// TLS settings that cannot be used. Tells the field, the file and what belongs there.
 #[derive(Debug, thiserror::Error)]
@@ -43,4 +47,56 @@ pub enum TlsError {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// Whether one of both sides did not take the other's certificate, or missed it.
+pub(crate) fn is_certificate_error(error: &(dyn Error + 'static)) -> bool {
+    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
+    match error.downcast_ref::<rustls::Error>() {
+        Some(InvalidCertificate(_) | NoCertificatesPresented) => true,
+        Some(AlertReceived(alert)) => is_about_certificate(*alert),
+        Some(_) => false,
+        None => inner(error).is_some_and(is_certificate_error),
+    }
+}
+
+/// Whether an alert tells what is wrong with the certificate that the peer was sent (RFC 8446, section 6.2).
+const fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription::*;
+    matches!(
+        alert,
+        BadCertificate
+            | UnsupportedCertificate
+            | CertificateRevoked
+            | CertificateExpired
+            | CertificateUnknown
+            | CertificateRequired
+            | UnknownCA
+    )
+}
+
+/// What `error` stems from. An I/O error that wraps another does not name it as its source, but the source of that.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_found_to_blame_however_deep_the_error_lies() {
+        let expired = || rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert!(is_certificate_error(&expired()));
+        assert!(is_certificate_error(&io::Error::other(io::Error::new(io::ErrorKind::InvalidData, expired()))));
+        assert!(is_certificate_error(&rustls::Error::AlertReceived(AlertDescription::CertificateRequired)));
+        assert!(!is_certificate_error(&rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)));
+        assert!(!is_certificate_error(&io::Error::other(rustls::Error::DecryptError)));
+        assert!(!is_certificate_error(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
 }

@@ -2,10 +2,9 @@
 
 use std::net::TcpListener;
 
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::port::free_address;
 use user_info_testing::process::run;
-
-use crate::running::IN_MEMORY;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");

@@ -9,13 +9,11 @@ use hyper_util::rt::TokioExecutor;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use user_info_proto::user_info_client::UserInfoClient;
+use user_info_testing::config::{self, IN_MEMORY};
 use user_info_testing::http::{Answer, Http};
-use user_info_testing::port::{free_address, free_addresses};
+use user_info_testing::port::free_address;
 use user_info_testing::process::Process;
 use user_info_testing::wait::eventually;
-
-/// Stores that need no server.
-pub(crate) const IN_MEMORY: &str = "users: {memory: true}\nviews: {memory: true}\n";
 
 /// A gRPC channel that leaves deadlines to the server; tonic's own would enforce them too.
 pub(crate) type Channel = Client<HttpConnector, tonic::body::Body>;
@@ -54,10 +52,7 @@ impl UserInfo {
 
     async fn launch(server: &str, more: &str, admin: Option<SocketAddr>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let [grpc, http] = free_addresses();
-        let config = dir.path().join("user_info.yaml");
-        let listeners = format!("grpc: {{listen: '{grpc}'}}, http: {{listen: '{http}'}}, workers: 1");
-        std::fs::write(&config, format!("server: {{{listeners}, {server}}}\n{more}\n")).expect("written");
+        let (config, [grpc, http]) = config::user_info(dir.path(), [127, 0, 0, 1], server, more);
         let mut program = Command::new(env!("CARGO_BIN_EXE_user_info"));
         let log = std::fs::File::create(dir.path().join("log")).expect("created");
         let program = program.arg("--config").arg(&config).arg("--stop-with-stdin").stdin(Stdio::piped()).stderr(log);

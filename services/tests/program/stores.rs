@@ -1,12 +1,13 @@
 //! Stores and a registry that are not there, or refuse: what stops the program, and what it bears.
 
 use serde_json::Value;
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::mariadb::Mariadb;
 use user_info_testing::port::{free_address, free_addresses};
 use user_info_testing::process::run;
 use user_info_testing::wait::eventually;
 
-use crate::running::{IN_MEMORY, UserInfo};
+use crate::running::UserInfo;
 
 #[tokio::test]
 async fn a_database_that_refuses_the_password_stops_the_start() {

@@ -16,7 +16,7 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 const LOUD: &str = "live: {log: {level: trace, accessLinesPerSecond: 1000000}}";
 
 /// Values in percent, each with `mark` after whatever an error may repeat.
-fn hostile(mark: &str) -> Vec<String> {
+fn awkward(mark: &str) -> Vec<String> {
     let padding = "9".repeat(40);
     let text = [
         "",
@@ -89,9 +89,9 @@ async fn sweep(service: &UserInfo, document: &Value, mark: &str) -> usize {
     for (template, documented) in document["paths"].as_object().expect("paths") {
         let paths: Vec<String> = if template.contains('{') {
             // An empty segment is another path.
-            hostile(mark).iter().filter(|value| !value.is_empty()).map(|value| template.replace("{userID}", value)).collect()
+            awkward(mark).iter().filter(|value| !value.is_empty()).map(|value| template.replace("{userID}", value)).collect()
         } else {
-            hostile(mark).iter().take(12).map(|value| format!("{template}?{value}={value}")).collect()
+            awkward(mark).iter().take(12).map(|value| format!("{template}?{value}={value}")).collect()
         };
         assert!(!paths.iter().any(|path| path.contains('{')), "a parameter that is not known here: {template}");
         for path in &paths {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use user_info_testing::authority::{self, Authority};
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::process::run;
 use user_info_testing::wait::eventually;
 
 use self::caller::Caller;
-use crate::running::{IN_MEMORY, UserInfo};
+use crate::running::UserInfo;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");

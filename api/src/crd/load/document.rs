@@ -11,16 +11,16 @@ use super::{LoadError, Problem};
 
 /// A value of a document.
 #[derive(Debug)]
-pub(super) struct Node(Spanned<Content>);
+pub(super) struct YamlNode(Spanned<Content>);
 
 #[derive(Debug)]
 enum Content {
     Scalar(Value),
-    List(Vec<Node>),
-    Map(Vec<(Spanned<String>, Node)>),
+    List(Vec<YamlNode>),
+    Map(Vec<(Spanned<String>, YamlNode)>),
 }
 
-impl Node {
+impl YamlNode {
     /// Reads a document.
     pub(super) fn parse(text: &str) -> Result<Self, LoadError> {
         serde_yaml::from_str(text).map_err(|error| syntax(&error).into())
@@ -67,7 +67,7 @@ fn syntax(error: &serde_yaml::Error) -> Problem {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Spanned::deserialize(deserializer).map(Self)
     }

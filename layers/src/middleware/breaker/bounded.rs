@@ -3,20 +3,20 @@
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
-use crate::nanos::nanos;
+use crate::time::nanos;
 
 /// Probes in a row that must succeed before the breaker closes.
 const SUCCESSES: u64 = 5;
 
 /// What the breaker does: one atomic word of a generation, which changes with every transition, an open bit and the run of successes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct CircuitState {
     pub(super) generation: u32,
     pub(super) open: bool,
     successes: u64,
 }
 
-impl State {
+impl CircuitState {
     const fn pack(self) -> u64 {
         (self.generation as u64) << 32 | (self.open as u64) << 8 | self.successes
     }
@@ -39,12 +39,12 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub(super) fn state(&self) -> State {
-        State::unpack(self.state.load(Acquire))
+    pub(super) fn state(&self) -> CircuitState {
+        CircuitState::unpack(self.state.load(Acquire))
     }
 
     /// Closed => Open, if it is still in the state `from`. The first probe passes after one interval.
-    pub(super) fn open(&self, from: State, now: u64) -> bool {
+    pub(super) fn open(&self, from: CircuitState, now: u64) -> bool {
         // Before the transition, or a caller could see it open with a probe due since long.
         self.last_probe.store(now, Release);
         self.state.compare_exchange(from.pack(), from.flip().pack(), AcqRel, Acquire).is_ok()
@@ -61,11 +61,11 @@ impl Bounded {
         let mut closed = false;
         // An error means that the breaker is in another state by now, where the probe means nothing.
         let _ = self.state.fetch_update(AcqRel, Acquire, |word| {
-            let state = State::unpack(word);
+            let state = CircuitState::unpack(word);
             let next = match (state.open && state.generation == generation, success) {
                 (false, _) => return None,
-                (true, false) => State { successes: 0, ..state },
-                (true, true) if state.successes + 1 < SUCCESSES => State { successes: state.successes + 1, ..state },
+                (true, false) => CircuitState { successes: 0, ..state },
+                (true, true) if state.successes + 1 < SUCCESSES => CircuitState { successes: state.successes + 1, ..state },
                 (true, true) => state.flip(),
             };
             closed = !next.open;

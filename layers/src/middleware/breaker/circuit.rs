@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::bounded::Bounded;
 use super::kratos::{rejection, trips};
 use super::window::Window;
-use super::{BreakerMetrics, Mode, Settings};
-use crate::nanos::nanos_since;
+use super::{BreakerMetrics, BreakerSettings, Mode};
+use crate::time::nanos_since;
 
 /// The breaker of one operation.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Circuit {
 /// Settings in force and the counts made under them.
 #[derive(Debug)]
 struct Rules {
-    settings: Settings,
+    settings: BreakerSettings,
     counts: Arc<Counts>,
 }
 
@@ -64,8 +64,8 @@ impl Counts {
 
 impl Rules {
     /// Whether what was counted under these rules still counts under `settings`.
-    fn count_alike(&self, settings: &Settings) -> bool {
-        let same = |s: &Settings| (s.enabled, s.mode, s.window);
+    fn count_alike(&self, settings: &BreakerSettings) -> bool {
+        let same = |s: &BreakerSettings| (s.enabled, s.mode, s.window);
         same(&self.settings) == same(settings)
     }
 
@@ -79,7 +79,7 @@ impl Rules {
 }
 
 impl Circuit {
-    pub(super) fn new(settings: Settings, metrics: &BreakerMetrics, operation: &str, now: Instant) -> Self {
+    pub(super) fn new(settings: BreakerSettings, metrics: &BreakerMetrics, operation: &str, now: Instant) -> Self {
         Self {
             rules: ArcSwap::from_pointee(Rules { settings, counts: Arc::new(Counts::new(0, settings.window, now)) }),
             refusing: AtomicBool::new(false),
@@ -90,7 +90,7 @@ impl Circuit {
         }
     }
 
-    pub(super) fn configure(&self, settings: Settings, now: Instant) {
+    pub(super) fn configure(&self, settings: BreakerSettings, now: Instant) {
         let old = self.rules.rcu(|old| {
             let anew = || Arc::new(Counts::new(old.counts.number + 1, settings.window, now));
             Rules { settings, counts: if old.count_alike(&settings) { Arc::clone(&old.counts) } else { anew() } }

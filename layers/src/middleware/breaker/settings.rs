@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// When a breaker opens, and how it closes. Values out of range are taken as the nearest in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
+pub struct BreakerSettings {
     /// Whether the breaker is in force.
     pub enabled: bool,
     /// How it opens and closes.
@@ -29,7 +29,7 @@ pub enum Mode {
     Kratos,
 }
 
-impl Default for Settings {
+impl Default for BreakerSettings {
     fn default() -> Self {
         Self {
             enabled: true,
@@ -42,7 +42,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl BreakerSettings {
     /// The same within the ranges.
     pub(super) fn clamped(self) -> Self {
         Self {
@@ -61,15 +61,20 @@ mod tests {
 
     #[test]
     fn defaults_are_in_range_and_what_is_not_is_taken_as_the_nearest() {
-        assert_eq!(Settings::default().clamped(), Settings::default());
-        let settings =
-            Settings { success_ratio: 0.0, minimum_requests: 0, window: Duration::ZERO, probes_per_second: 0, ..Settings::default() };
-        let nearest = Settings {
+        assert_eq!(BreakerSettings::default().clamped(), BreakerSettings::default());
+        let settings = BreakerSettings {
+            success_ratio: 0.0,
+            minimum_requests: 0,
+            window: Duration::ZERO,
+            probes_per_second: 0,
+            ..BreakerSettings::default()
+        };
+        let nearest = BreakerSettings {
             success_ratio: 0.01,
             minimum_requests: 1,
             window: Duration::from_millis(100),
             probes_per_second: 1,
-            ..Settings::default()
+            ..BreakerSettings::default()
         };
         assert_eq!(settings.clamped(), nearest);
     }

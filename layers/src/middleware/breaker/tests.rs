@@ -26,7 +26,7 @@ struct Seen {
 impl World {
     fn new(mode: Mode) -> Self {
         let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "test").expect("registers");
-        let layer = BreakerLayer::new(Settings { mode, ..Settings::default() }, metrics.clone());
+        let layer = BreakerLayer::new(BreakerSettings { mode, ..BreakerSettings::default() }, metrics.clone());
         Self { layer, metrics, rng: fastrand::Rng::with_seed(7) }
     }
 
@@ -172,13 +172,13 @@ async fn a_probe_that_ends_after_the_breaker_has_closed_and_opened_again_means_n
 async fn settings_change_live() {
     let mut world = World::new(Mode::Bounded);
     world.run(1000, 3.0, 1.0).await;
-    world.layer.configure(Settings { probes_per_second: 50, ..Settings::default() });
+    world.layer.configure(BreakerSettings { probes_per_second: 50, ..BreakerSettings::default() });
     let seen = world.run(1000, 10.0, 1.0).await;
     assert!((498..=502).contains(&seen.admitted), "still open, probed more often: {seen:?}");
-    world.layer.configure(Settings { enabled: false, ..Settings::default() });
+    world.layer.configure(BreakerSettings { enabled: false, ..BreakerSettings::default() });
     assert_eq!(world.run(1000, 1.0, 1.0).await, Seen { admitted: 1000, rejected: 0 });
     assert!(world.layer.open().is_empty());
-    world.layer.configure(Settings { minimum_requests: 10, ..Settings::default() });
+    world.layer.configure(BreakerSettings { minimum_requests: 10, ..BreakerSettings::default() });
     assert!(world.run(1000, 0.1, 1.0).await.rejected > 80);
 }
 

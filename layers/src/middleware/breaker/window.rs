@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::nanos::{nanos, nanos_since};
+use crate::time::{nanos, nanos_since};
 
 /// Buckets of a window.
 const BUCKETS: u64 = 10;

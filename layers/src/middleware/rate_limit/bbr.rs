@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::guard::{Guard, Outcome};
-use crate::nanos::{nanos, nanos_since};
+use crate::time::{nanos, nanos_since};
 
 const BUCKETS: usize = 100;
 const BUCKET: Duration = Duration::from_millis(100);

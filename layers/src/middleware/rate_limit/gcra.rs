@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-use crate::nanos::nanos_since;
+use crate::time::nanos_since;
 
 /// A token bucket. Many threads may take from it at once.
 ///

@@ -55,12 +55,12 @@ export async function apply(patch, what) {
 
 function change(field) {
   const path = field.dataset.path;
-  const patch = [path, ...companions(path)].map((p) => patchOf(p, value(input(p)))).reduce(merged);
+  const patch = [path, ...requiredWith(path)].map((p) => patchOf(p, value(input(p)))).reduce(merged);
   return apply(patch, name(field));
 }
 
 // Fields that must go along: the switch of a part that may be absent, and what a delay or a fault cannot be without.
-function companions(path) {
+function requiredWith(path) {
   const part = ["rateLimiter", "faultInjection", "client.circuitBreaker"].find((p) => path.startsWith(`${p}.`));
   const others = part ? [`${part}.enabled`] : [];
   if (path.startsWith("faultInjection.delay.")) others.push("faultInjection.delay.percentage", "faultInjection.delay.fixedDelay");

@@ -13,7 +13,7 @@ use super::child::ChildProcess;
 use super::confirm::confirmed;
 use super::status::Status;
 use crate::http::Http;
-use crate::supervisor::backoff::Backoff;
+use crate::supervisor::backoff::RestartBackoff;
 use crate::supervisor::event::Event;
 use crate::supervisor::launch::Launch;
 use crate::supervisor::process::ProcessState;
@@ -33,7 +33,7 @@ pub(super) struct Task {
     /// Held from before a restart for a change until the process is ready again.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    pub(super) backoff: Backoff,
+    pub(super) backoff: RestartBackoff,
 }
 
 /// Why a process does not run any more.

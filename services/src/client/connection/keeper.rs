@@ -20,7 +20,7 @@ use user_info_backoff::Backoff;
 use user_info_layers::balance::Staleness;
 
 use super::read_to_end::ReadToEnd;
-use super::{Channel, Shared, State};
+use super::{Channel, ChannelState, Feedback};
 use crate::stream::Stream;
 use crate::tls::Connector;
 
@@ -76,9 +76,9 @@ pub(super) struct Keeper {
     address: String,
     tls: Option<Arc<Connector>>,
     origin: Uri,
-    state: watch::Sender<State>,
+    state: watch::Sender<ChannelState>,
     stale: Staleness,
-    shared: Arc<Shared>,
+    feedback: Arc<Feedback>,
     /// Connections made so far.
     connections: u64,
     /// The last connection over which a call had been answered, as known when the one before ended.
@@ -94,11 +94,11 @@ impl Keeper {
         address: &str,
         tls: Option<Arc<Connector>>,
         origin: Uri,
-        state: watch::Sender<State>,
+        state: watch::Sender<ChannelState>,
         stale: Staleness,
-        shared: Arc<Shared>,
+        feedback: Arc<Feedback>,
     ) -> Self {
-        Self { address: address.to_owned(), tls, origin, state, stale, shared, connections: 0, answered: 0, futile: false, said: None }
+        Self { address: address.to_owned(), tls, origin, state, stale, feedback, connections: 0, answered: 0, futile: false, said: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -119,20 +119,20 @@ impl Keeper {
                     let why = broken(ended);
                     if at_once {
                         tracing::debug!(instance = self.address, %why, "connecting again");
-                        self.set(State::Connecting);
+                        self.set(ChannelState::Connecting);
                         continue;
                     }
                     why
                 }
             };
-            self.set(State::Down(why));
+            self.set(ChannelState::Down(why));
             sleep(backoff.pause()).await;
         }
     }
 
     /// Whether a connection that was up since then was of use: it stood for a while, or a call was answered over it.
     fn was_healthy(&mut self, up: Option<Instant>) -> bool {
-        let answered = self.shared.answered.load(Relaxed);
+        let answered = self.feedback.answered.load(Relaxed);
         let useful = std::mem::replace(&mut self.answered, answered) < answered;
         up.is_some_and(|since| useful || since.elapsed() >= HEALTHY)
     }
@@ -187,19 +187,19 @@ impl Keeper {
                 Health::Serving => {
                     up = up.or_else(|| Some(Instant::now()));
                     backoff.reset();
-                    self.set(State::Up(channel.clone()));
+                    self.set(ChannelState::Up(channel.clone()));
                     tokio::select! {
                         ended = &mut task => return (up, ended),
-                        () = self.shared.check.notified() => self.set(State::Suspect(channel.clone())),
+                        () = self.feedback.check.notified() => self.set(ChannelState::Suspect(channel.clone())),
                     }
                 }
                 Health::NotServing => {
                     up = None;
-                    self.set(State::Down("the instance says that it does not serve".into()));
+                    self.set(ChannelState::Down("the instance says that it does not serve".into()));
                 }
                 // What was good before stays suspect: if all are, they are called all the same.
-                Health::Silent if up.is_some() => self.set(State::Suspect(channel.clone())),
-                Health::Silent => self.set(State::Down(format!("connected, but no answer within {PATIENCE:?}").into())),
+                Health::Silent if up.is_some() => self.set(ChannelState::Suspect(channel.clone())),
+                Health::Silent => self.set(ChannelState::Down(format!("connected, but no answer within {PATIENCE:?}").into())),
             }
             if !matches!(health, Health::Serving) {
                 tokio::select! {
@@ -221,18 +221,18 @@ impl Keeper {
         }
     }
 
-    fn set(&mut self, state: State) {
+    fn set(&mut self, state: ChannelState) {
         let instance = &self.address;
         let news = match &state {
             // What comes of it is said.
-            State::Connecting => self.said,
-            State::Up(_) => Some("instance up"),
-            State::Suspect(_) => Some("instance suspect: calls time out"),
-            State::Down(_) => Some("instance down"),
+            ChannelState::Connecting => self.said,
+            ChannelState::Up(_) => Some("instance up"),
+            ChannelState::Suspect(_) => Some("instance suspect: calls time out"),
+            ChannelState::Down(_) => Some("instance down"),
         };
         if let Some(news) = news.filter(|_| news != self.said) {
             match &state {
-                State::Down(why) => tracing::info!(instance, %why, "{news}"),
+                ChannelState::Down(why) => tracing::info!(instance, %why, "{news}"),
                 _ => tracing::info!(instance, "{news}"),
             }
         }

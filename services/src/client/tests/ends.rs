@@ -6,7 +6,7 @@ use h2::server::SendResponse;
 use http::HeaderMap;
 
 use super::*;
-use crate::client::connection::{Connection, Unconnected};
+use crate::client::connection::{InstanceConnection, Unconnected};
 
 /// Messages of gRPC: a reply without a user, and the health `SERVING`.
 const REPLY: &[u8] = &[0, 0, 0, 0, 0];
@@ -184,7 +184,7 @@ async fn calls_in_flight_end_on_the_connection_they_began_on() {
 async fn no_more_calls_wait_for_a_connection_than_there_may_be() {
     // The kernel takes the connection, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let connection = Arc::new(Connection::open(&silent.local_addr().expect("bound").to_string(), None, Default::default()));
+    let connection = Arc::new(InstanceConnection::open(&silent.local_addr().expect("bound").to_string(), None, Default::default()));
     let mut waiting = JoinSet::new();
     for _ in 0..10_001 {
         let connection = Arc::clone(&connection);

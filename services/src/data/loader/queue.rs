@@ -21,13 +21,13 @@ pub(super) struct Request<K, V> {
 
 /// Reads that wait, owners that wait for reads, and what is known about the store.
 pub(super) struct Queue<K, V> {
-    state: Mutex<State<K, V>>,
+    state: Mutex<QueueState<K, V>>,
     store: Arc<str>,
     capacity: usize,
     pub(super) metrics: StoreMetrics,
 }
 
-struct State<K, V> {
+struct QueueState<K, V> {
     waiting: VecDeque<Request<K, V>>,
     /// Owners without work, the one that was busy last at the end: it is called first, as its connection is the least likely to be stale.
     idle: Vec<Idle>,
@@ -53,7 +53,7 @@ struct Batch {
     reads: usize,
 }
 
-impl<K, V> State<K, V> {
+impl<K, V> QueueState<K, V> {
     /// Notes that an owner's batch, if it had one, has ended.
     fn ended(&mut self, owner: usize) {
         if let Some(place) = self.on_their_way.iter().position(|batch| batch.owner == owner) {
@@ -83,12 +83,18 @@ impl<K, V> State<K, V> {
 
 impl<K, V> Queue<K, V> {
     pub(super) fn new(store: &str, capacity: usize, metrics: StoreMetrics) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), idle: Vec::new(), on_their_way: Vec::new(), connected: 0, closed: false, last_error: None };
+        let state = QueueState {
+            waiting: VecDeque::new(),
+            idle: Vec::new(),
+            on_their_way: Vec::new(),
+            connected: 0,
+            closed: false,
+            last_error: None,
+        };
         Self { state: Mutex::new(state), store: store.into(), capacity, metrics }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K, V>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<K, V>> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -74,14 +74,26 @@ fn message(error: &sqlx::Error) -> String {
     }
 }
 
+/// The file cannot be opened.
+const CANTOPEN: u32 = 14;
+/// The file is not a database.
+const NOTADB: u32 = 26;
+
+/// SQLite's primary result code, which is the last byte of the extended one.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
 /// Says what a person can do about an error while opening the file.
 fn explain(config: &Sqlite, error: &sqlx::Error) -> ConnectError {
     let message = message(error);
     let text = format!("{}: {message}", name(config));
-    if message.contains("unable to open") || message.contains("no such table") {
+    // A table or column that is missing has the code of any wrong statement: the message alone tells.
+    if code(error) == Some(CANTOPEN) || message.contains("no such table") {
         return ConnectError::Configuration(format!("{text} (run `user_info migrate`, and check users.sqlite.path and its permissions)"));
     }
-    if message.contains("no such column") || message.contains("not a database") {
+    if code(error) == Some(NOTADB) || message.contains("no such column") {
         return ConnectError::Configuration(format!("{text} (users.sqlite.path is not a file that `user_info migrate` made)"));
     }
     ConnectError::Unreachable(text)

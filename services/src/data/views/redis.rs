@@ -30,7 +30,7 @@ impl RedisViews {
 }
 
 /// An open connection, and buffers that are filled again for each command.
-pub(super) struct Connection {
+pub(super) struct RedisConnection {
     connection: MultiplexedConnection,
     command: Cmd,
     key: Vec<u8>,
@@ -39,20 +39,20 @@ pub(super) struct Connection {
 impl Backend for RedisViews {
     type Key = i64;
     type Value = i64;
-    type Connection = Connection;
+    type Connection = RedisConnection;
 
     /// As the Go demo's read timeout. Short, as a reply without page views is better than a late one.
     const BATCH_BOUND: Duration = Duration::from_millis(200);
 
-    async fn connect(&self) -> Result<Connection, ConnectError> {
+    async fn connect(&self) -> Result<RedisConnection, ConnectError> {
         let connection = connect(&self.config).await?;
-        let mut connection = Connection { connection, command: Cmd::new(), key: Vec::new() };
+        let mut connection = RedisConnection { connection, command: Cmd::new(), key: Vec::new() };
         // A server that wants a password tells so at the first command only.
         read(&mut connection, &[0], &mut [Answer::Missing]).await.map_err(|error| explain(&self.config, &error))?;
         Ok(connection)
     }
 
-    async fn read(&self, connection: &mut Connection, ids: &[i64], answers: &mut [Answer<i64>]) -> Result<(), ReadError> {
+    async fn read(&self, connection: &mut RedisConnection, ids: &[i64], answers: &mut [Answer<i64>]) -> Result<(), ReadError> {
         read(connection, ids, answers).await.map_err(|error| {
             let message = format!("{}: {error}", name(&self.config));
             if error.is_unrecoverable_error() || error.is_io_error() {
@@ -64,8 +64,8 @@ impl Backend for RedisViews {
     }
 }
 
-async fn read(connection: &mut Connection, ids: &[i64], answers: &mut [Answer<i64>]) -> Result<(), RedisError> {
-    let Connection { connection, command, key } = connection;
+async fn read(connection: &mut RedisConnection, ids: &[i64], answers: &mut [Answer<i64>]) -> Result<(), RedisError> {
+    let RedisConnection { connection, command, key } = connection;
     command.clear();
     command.arg("MGET");
     for &id in ids {

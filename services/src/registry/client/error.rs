@@ -20,6 +20,9 @@ pub(super) enum Cause {
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
+    /// One side takes no certificate of the other.
+    #[error("{0}")]
+    Certificate(String),
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -46,7 +49,7 @@ impl CallError {
     /// Whether another agent may do better: this one is unreachable or in trouble itself.
     pub fn is_agent_failure(&self) -> bool {
         match self.cause {
-            Cause::Transport(_) | Cause::Timeout(_) | Cause::Answer(_) => true,
+            Cause::Transport(_) | Cause::Certificate(_) | Cause::Timeout(_) | Cause::Answer(_) => true,
             Cause::Status { status, .. } => status >= 500 || status == 429,
             Cause::Token(_) => false,
         }
@@ -54,7 +57,7 @@ impl CallError {
 
     /// Whether no answer came at all.
     pub fn is_silence(&self) -> bool {
-        matches!(self.cause, Cause::Transport(_) | Cause::Timeout(_))
+        matches!(self.cause, Cause::Transport(_) | Cause::Certificate(_) | Cause::Timeout(_))
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// An agent that answers so many requests on a connection and closes it with the next one unanswered; counts connections.
-async fn closing_after(answers: usize) -> (Agent, Arc<AtomicU32>) {
+async fn closing_after(answers: usize) -> (AgentClient, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let consul = Consul { addresses: vec![listener.local_addr().expect("bound").to_string()], ..Consul::default() };
     let connections = Arc::new(AtomicU32::new(0));
@@ -25,7 +25,7 @@ async fn closing_after(answers: usize) -> (Agent, Arc<AtomicU32>) {
             let _ = stream.read(&mut request).await;
         }
     });
-    (Agent::all(&consul, "registry.consul").expect("valid").remove(0), connections)
+    (AgentClient::all(&consul, "registry.consul").expect("valid").remove(0), connections)
 }
 
 #[tokio::test]

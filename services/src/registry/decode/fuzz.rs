@@ -42,9 +42,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// Everything that comes out can be called.
 fn sane(entries: &[Entry]) {
     for secure in [false, true] {
-        for node in nodes(entries.to_vec(), None, secure).0 {
-            assert!((1..=10_000).contains(&node.weight), "{node:?}");
-            assert!(node.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()), "{node:?}");
+        for instance in instances(entries.to_vec(), None, secure).0 {
+            assert!((1..=10_000).contains(&instance.weight), "{instance:?}");
+            assert!(
+                instance.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+                "{instance:?}"
+            );
         }
     }
 }
@@ -55,7 +58,7 @@ proptest! {
         let good = json!({"Service": {"ID": "good", "Address": "a", "Port": 1}});
         let entries = serde_json::from_value::<Vec<Entry>>(json!([entry, good])).expect("each on its own");
         sane(&entries);
-        prop_assert!(nodes(entries, None, false).0.iter().any(|node| node.id == "good"));
+        prop_assert!(instances(entries, None, false).0.iter().any(|instance| instance.id == "good"));
     }
 
     #[test]

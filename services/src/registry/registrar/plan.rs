@@ -15,7 +15,7 @@ pub(super) enum Step {
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum StepOutcome {
     /// As it should.
     Done,
     /// The agent does not know us.
@@ -64,15 +64,15 @@ impl Plan {
     }
 
     /// Takes in how the step went; returns how long to wait before the next.
-    pub(super) fn finish(&mut self, outcome: Outcome) -> Duration {
+    pub(super) fn finish(&mut self, outcome: StepOutcome) -> Duration {
         match (&self.phase, outcome) {
             // Joining -> Member; the first heartbeat at once
-            (Phase::Joining { .. }, Outcome::Done) => {
+            (Phase::Joining { .. }, StepOutcome::Done) => {
                 self.phase = Phase::Member { heard: false, missed: false };
                 Duration::ZERO
             }
             // Joining -> Joining with the next agent; after all of them a pause
-            (Phase::Joining { tried }, Outcome::AgentFailed) => {
+            (Phase::Joining { tried }, StepOutcome::AgentFailed) => {
                 let tried = tried + 1;
                 self.current = (self.current + 1) % self.agents;
                 let round_over = tried >= self.agents;
@@ -80,30 +80,30 @@ impl Plan {
                 if round_over { self.backoff.pause() } else { Duration::ZERO }
             }
             // Joining -> Joining with the same agent: the others would refuse as well
-            (Phase::Joining { .. }, Outcome::Refused | Outcome::Forgotten) => self.backoff.pause(),
+            (Phase::Joining { .. }, StepOutcome::Refused | StepOutcome::Forgotten) => self.backoff.pause(),
             // Member -> Member
-            (Phase::Member { .. }, Outcome::Done) => {
+            (Phase::Member { .. }, StepOutcome::Done) => {
                 self.backoff.reset();
                 self.phase = Phase::Member { heard: true, missed: false };
                 self.interval
             }
-            (Phase::Member { heard, .. }, Outcome::Refused) => {
+            (Phase::Member { heard, .. }, StepOutcome::Refused) => {
                 self.phase = Phase::Member { heard: *heard, missed: false };
                 self.backoff.pause()
             }
             // Member -> Joining; at once, unless the agent forgets us each time
-            (Phase::Member { heard, .. }, Outcome::Forgotten) => {
+            (Phase::Member { heard, .. }, StepOutcome::Forgotten) => {
                 let delay = if *heard { Duration::ZERO } else { self.backoff.pause() };
                 self.phase = Phase::Joining { tried: 0 };
                 delay
             }
             // Member -> Member: a second try at once, since a restarted agent drops idle connections
-            (Phase::Member { heard, missed: false }, Outcome::AgentFailed) => {
+            (Phase::Member { heard, missed: false }, StepOutcome::AgentFailed) => {
                 self.phase = Phase::Member { heard: *heard, missed: true };
                 Duration::ZERO
             }
             // Member -> Joining with the next agent
-            (Phase::Member { missed: true, .. }, Outcome::AgentFailed) => {
+            (Phase::Member { missed: true, .. }, StepOutcome::AgentFailed) => {
                 self.current = (self.current + 1) % self.agents;
                 self.phase = Phase::Joining { tried: 0 };
                 Duration::ZERO
@@ -138,7 +138,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(10);
 
     /// A plan after these steps and outcomes.
-    fn plan(agents: usize, outcomes: &[Outcome]) -> Plan {
+    fn plan(agents: usize, outcomes: &[StepOutcome]) -> Plan {
         let mut plan = Plan::new(agents, INTERVAL);
         for &outcome in outcomes {
             plan.next();
@@ -151,29 +151,29 @@ mod tests {
     fn registers_then_beats_at_once_then_each_interval() {
         let mut plan = Plan::new(1, INTERVAL);
         assert_eq!(plan.next(), Step::Register(0));
-        assert_eq!(plan.finish(Outcome::Done), Duration::ZERO);
+        assert_eq!(plan.finish(StepOutcome::Done), Duration::ZERO);
         assert_eq!(plan.next(), Step::Heartbeat(0));
-        assert_eq!(plan.finish(Outcome::Done), INTERVAL);
+        assert_eq!(plan.finish(StepOutcome::Done), INTERVAL);
         assert_eq!(plan.next(), Step::Heartbeat(0));
     }
 
     #[test]
     fn registers_again_at_once_when_forgotten_but_not_in_a_tight_loop() {
-        let mut plan = plan(1, &[Outcome::Done, Outcome::Done]);
-        assert_eq!(plan.finish(Outcome::Forgotten), Duration::ZERO);
+        let mut plan = plan(1, &[StepOutcome::Done, StepOutcome::Done]);
+        assert_eq!(plan.finish(StepOutcome::Forgotten), Duration::ZERO);
         assert_eq!(plan.next(), Step::Register(0));
-        assert_eq!(plan.finish(Outcome::Done), Duration::ZERO);
-        assert!(plan.finish(Outcome::Forgotten) > Duration::ZERO);
+        assert_eq!(plan.finish(StepOutcome::Done), Duration::ZERO);
+        assert!(plan.finish(StepOutcome::Forgotten) > Duration::ZERO);
     }
 
     #[test]
     fn goes_to_the_next_agent_after_two_missed_heartbeats() {
-        let mut plan = plan(2, &[Outcome::Done, Outcome::Done, Outcome::AgentFailed]);
+        let mut plan = plan(2, &[StepOutcome::Done, StepOutcome::Done, StepOutcome::AgentFailed]);
         assert_eq!(plan.next(), Step::Heartbeat(0));
-        assert_eq!(plan.finish(Outcome::AgentFailed), Duration::ZERO);
+        assert_eq!(plan.finish(StepOutcome::AgentFailed), Duration::ZERO);
         assert_eq!(plan.next(), Step::Register(1));
         assert_eq!(plan.stale(), [0; 0], "the old entry stays until there is a new one");
-        plan.finish(Outcome::Done);
+        plan.finish(StepOutcome::Done);
         assert_eq!(plan.stale(), [0]);
         plan.cleaned(0);
         assert_eq!(plan.stale(), [0; 0]);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn one_missed_heartbeat_is_forgiven() {
-        let mut plan = plan(2, &[Outcome::Done, Outcome::AgentFailed, Outcome::Done, Outcome::AgentFailed]);
+        let mut plan = plan(2, &[StepOutcome::Done, StepOutcome::AgentFailed, StepOutcome::Done, StepOutcome::AgentFailed]);
         assert_eq!(plan.next(), Step::Heartbeat(0));
     }
 
@@ -193,7 +193,7 @@ mod tests {
         for round in 0..8 {
             for agent in 0..3 {
                 assert_eq!(plan.next(), Step::Register(agent), "round {round}");
-                pauses.push(plan.finish(Outcome::AgentFailed));
+                pauses.push(plan.finish(StepOutcome::AgentFailed));
             }
         }
         assert!(pauses.chunks(3).all(|round| round[0].is_zero() && round[1].is_zero() && !round[2].is_zero()), "{pauses:?}");
@@ -204,13 +204,13 @@ mod tests {
     fn stays_with_an_agent_that_refuses() {
         let mut plan = Plan::new(2, INTERVAL);
         assert_eq!(plan.next(), Step::Register(0));
-        assert!(plan.finish(Outcome::Refused) > Duration::ZERO);
+        assert!(plan.finish(StepOutcome::Refused) > Duration::ZERO);
         assert_eq!(plan.next(), Step::Register(0));
     }
 
     #[test]
     fn an_agent_that_may_have_heard_us_is_cleaned_up_too() {
-        let plan = plan(2, &[Outcome::AgentFailed, Outcome::Done]);
+        let plan = plan(2, &[StepOutcome::AgentFailed, StepOutcome::Done]);
         assert_eq!(plan.stale(), [0]);
     }
 }

@@ -21,7 +21,7 @@ fn status(body: Vec<u8>, headers: &[(&str, String)]) -> Code {
     let request = request.body(Full::new(Bytes::from(body))).expect("valid");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
-        let response = Grpc::new(stack, Room::without_bound()).oneshot(request).await.expect("infallible");
+        let response = Grpc::new(stack, Capacity::unbounded()).oneshot(request).await.expect("infallible");
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
         let trailers = body.collect().await.expect("whole").trailers().cloned().unwrap_or_default();

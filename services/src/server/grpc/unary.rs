@@ -18,7 +18,7 @@ use user_info_layers::shared::SharedService;
 use user_info_layers::{Call, Error};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
-use crate::server::room::Room;
+use crate::server::capacity::Capacity;
 
 /// What tonic's codec begins with for a request and a reply, in bytes: it would be 8 KiB for each, and they have some 10 and 100.
 const BUFFERS: (usize, usize) = (64, 256);
@@ -32,7 +32,7 @@ const FREE: usize = 2048;
 /// A call that begins.
 pub(super) struct Unary<S> {
     stack: SharedService<S>,
-    room: Room,
+    capacity: Capacity,
     received: Instant,
     admitted: bool,
 }
@@ -42,8 +42,8 @@ where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
     /// A call that came at `received`; it is refused unless it is `admitted`.
-    pub(super) const fn new(stack: SharedService<S>, room: Room, received: Instant, admitted: bool) -> Self {
-        Self { stack, room, received, admitted }
+    pub(super) const fn new(stack: SharedService<S>, capacity: Capacity, received: Instant, admitted: bool) -> Self {
+        Self { stack, capacity, received, admitted }
     }
 
     /// The answer to its request.
@@ -57,7 +57,8 @@ where
     async fn call(self, request: Request<Streaming<GetUserInfoRequest>>) -> Result<Response<GetUserInfoReply>, Status> {
         let (metadata, _, messages) = request.into_parts();
         let mut metadata = metadata.into_headers();
-        let message = if self.admitted { begin(messages, &mut metadata, &self.room).await } else { Arriving::Here(Err(Error::OVERLOADED)) };
+        let message =
+            if self.admitted { begin(messages, &mut metadata, &self.capacity).await } else { Arriving::Here(Err(Error::OVERLOADED)) };
         let call = Call::begun_by_grpc(GET_USER_INFO, metadata, self.received, message);
         Ok(self.stack.call(call).await.map(Response::new)?)
     }
@@ -71,24 +72,24 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<GetUserInfoReply>, Status>> + Send>>;
 
     fn call(&mut self, request: Request<Streaming<GetUserInfoRequest>>) -> Self::Future {
-        let Self { stack, room, received, admitted } = self;
-        Box::pin(Unary::new(stack.clone(), room.clone(), *received, *admitted).call(request))
+        let Self { stack, capacity, received, admitted } = self;
+        Box::pin(Unary::new(stack.clone(), capacity.clone(), *received, *admitted).call(request))
     }
 }
 
 /// Looks whether the message is here, as it nearly always is. A call that has to wait for it keeps no more of its head than it has to.
-async fn begin(messages: Streaming<GetUserInfoRequest>, metadata: &mut HeaderMap, room: &Room) -> Arriving<GetUserInfoRequest> {
+async fn begin(messages: Streaming<GetUserInfoRequest>, metadata: &mut HeaderMap, capacity: &Capacity) -> Arriving<GetUserInfoRequest> {
     let mut reading = Reading { messages, message: None };
     let first = poll_fn(|cx| Poll::Ready(pin!(reading.read()).poll(cx))).await;
     if let Poll::Ready(message) = first {
         return Arriving::Here(message);
     }
-    let held = room.bytes(compact(metadata).saturating_sub(FREE));
-    if held.is_none() {
+    let reserved = capacity.bytes(compact(metadata).saturating_sub(FREE));
+    if reserved.is_none() {
         return Arriving::Here(Err(Error::OVERLOADED));
     }
     Arriving::Coming(Box::pin(async move {
-        let _held = held;
+        let _reserved = reserved;
         reading.read().await
     }))
 }

@@ -11,7 +11,7 @@ mod user_info;
 
 pub use check::check;
 pub use hash::{config_hash, restart_hash};
-pub use target::{ClientInstance, Instance, ManagedConsul, ManagedStore, Peers, Target};
+pub use target::{ClientInstance, ManagedConsul, ManagedStore, Peers, ServerInstance, Target};
 pub use user_client::user_client;
 pub use user_info::user_info;
 

@@ -15,7 +15,7 @@ const PART_FOR_STREAMS: usize = 4;
 
 /// Counts what is held. Shared by all workers; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct Capacity {
     pools: Arc<Pools>,
 }
 
@@ -32,15 +32,15 @@ struct Pool {
     most: usize,
 }
 
-/// What is taken of a [`Room`], given back when dropped.
+/// What is taken of a [`Capacity`], given back when dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct Reservation {
     pools: Arc<Pools>,
     of: fn(&Pools) -> &Pool,
     amount: usize,
 }
 
-impl Room {
+impl Capacity {
     /// The room that `server` allows.
     pub fn new(server: &Server) -> Self {
         let calls = server.in_flight() as usize;
@@ -48,7 +48,7 @@ impl Room {
     }
 
     /// More room than anybody takes.
-    pub fn without_bound() -> Self {
+    pub fn unbounded() -> Self {
         Self::of(usize::MAX, usize::MAX, usize::MAX)
     }
 
@@ -58,17 +58,17 @@ impl Room {
     }
 
     /// Room for a call, if there is any.
-    pub fn call(&self) -> Option<Held> {
+    pub fn call(&self) -> Option<Reservation> {
         self.take(|pools| &pools.calls, 1)
     }
 
     /// Room for a stream that may stay open for long, if there is any.
-    pub fn stream(&self) -> Option<Held> {
+    pub fn stream(&self) -> Option<Reservation> {
         self.take(|pools| &pools.streams, 1)
     }
 
     /// Room for so many bytes, if there is any.
-    pub fn bytes(&self, amount: usize) -> Option<Held> {
+    pub fn bytes(&self, amount: usize) -> Option<Reservation> {
         self.take(|pools| &pools.bytes, amount)
     }
 
@@ -78,12 +78,12 @@ impl Room {
         calls.taken.load(Relaxed) >= calls.most
     }
 
-    fn take(&self, of: fn(&Pools) -> &Pool, amount: usize) -> Option<Held> {
+    fn take(&self, of: fn(&Pools) -> &Pool, amount: usize) -> Option<Reservation> {
         let pool = of(&self.pools);
         let before = pool.taken.fetch_add(amount, Relaxed);
         let fits = before.checked_add(amount).is_some_and(|taken| taken <= pool.most);
         if fits {
-            Some(Held { pools: Arc::clone(&self.pools), of, amount })
+            Some(Reservation { pools: Arc::clone(&self.pools), of, amount })
         } else {
             pool.taken.fetch_sub(amount, Relaxed);
             None
@@ -91,7 +91,7 @@ impl Room {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         (self.of)(&self.pools).taken.fetch_sub(self.amount, Relaxed);
     }
@@ -100,21 +100,21 @@ impl Drop for Held {
 pin_project! {
     /// A body that keeps its room until it is sent or dropped.
     #[derive(Debug)]
-    pub struct Holding<B> {
+    pub struct ReservedBody<B> {
         #[pin]
         body: B,
-        held: Option<Held>,
+        reserved: Option<Reservation>,
     }
 }
 
-impl<B> Holding<B> {
-    /// Keeps `held` as long as `body`.
-    pub const fn new(body: B, held: Option<Held>) -> Self {
-        Self { body, held }
+impl<B> ReservedBody<B> {
+    /// Keeps `reserved` as long as `body`.
+    pub const fn new(body: B, reserved: Option<Reservation>) -> Self {
+        Self { body, reserved }
     }
 }
 
-impl<B: Body> Body for Holding<B> {
+impl<B: Body> Body for ReservedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -137,30 +137,30 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
-        let room = Room::of(2, 1, 100);
-        let calls = [room.call().expect("room"), room.call().expect("room")];
-        assert!(room.call().is_none() && room.is_full());
-        let stream = room.stream().expect("room of its own");
-        assert!(room.stream().is_none());
+        let capacity = Capacity::of(2, 1, 100);
+        let calls = [capacity.call().expect("room"), capacity.call().expect("room")];
+        assert!(capacity.call().is_none() && capacity.is_full());
+        let stream = capacity.stream().expect("room of its own");
+        assert!(capacity.stream().is_none());
         drop(calls);
-        assert!(room.call().is_some() && !room.is_full());
+        assert!(capacity.call().is_some() && !capacity.is_full());
         drop(stream);
-        assert!(room.stream().is_some());
-        let bytes = room.bytes(60).expect("room");
-        assert!(room.bytes(41).is_none() && room.bytes(usize::MAX).is_none());
-        assert!(room.bytes(40).is_some());
+        assert!(capacity.stream().is_some());
+        let bytes = capacity.bytes(60).expect("room");
+        assert!(capacity.bytes(41).is_none() && capacity.bytes(usize::MAX).is_none());
+        assert!(capacity.bytes(40).is_some());
         drop(bytes);
-        assert!(room.bytes(100).is_some());
+        assert!(capacity.bytes(100).is_some());
     }
 
     #[test]
     fn the_bound_holds_whoever_asks_at_the_same_time() {
-        let room = Room::of(100, 0, 0);
-        let held: usize = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..1000).map_while(|_| room.call()).collect::<Vec<_>>())).collect();
+        let capacity = Capacity::of(100, 0, 0);
+        let reserved: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..1000).map_while(|_| capacity.call()).collect::<Vec<_>>())).collect();
             workers.into_iter().map(|worker| worker.join().expect("no panic")).collect::<Vec<_>>().iter().map(Vec::len).sum()
         });
-        assert!(held <= 100, "{held}");
-        assert_eq!(room.pools.calls.taken.load(Relaxed), 0);
+        assert!(reserved <= 100, "{reserved}");
+        assert_eq!(capacity.pools.calls.taken.load(Relaxed), 0);
     }
 }

@@ -5,13 +5,14 @@ use std::process::Command;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::http::get;
 use user_info_testing::metrics::Metrics;
 use user_info_testing::wait::{check, eventually};
 
 use super::frames::{PREFACE, SETTINGS, frame};
 use super::serves;
-use crate::instance::{IN_MEMORY, Instance};
+use crate::instance::Instance;
 
 /// Acknowledgements of pings that nobody sent; fewer where each of them is traced.
 const ACKS: usize = 500_000;

@@ -12,7 +12,7 @@ use user_info_layers::Error;
 use user_info_layers::error::reason;
 use user_info_layers::ticker::Alarm;
 
-use super::room::{Held, Room};
+use super::capacity::{Capacity, Reservation};
 
 /// Length of what precedes a message: a flag and its length, in bytes.
 const PREFIX: usize = 5;
@@ -36,17 +36,17 @@ pin_project! {
     pub(super) struct Metered<B> {
         #[pin]
         body: B,
-        room: Room,
+        capacity: Capacity,
         framing: Framing,
-        held: Option<Held>,
+        reserved: Option<Reservation>,
         limit: Option<(Alarm, Until)>,
     }
 }
 
 impl<B> Metered<B> {
-    /// Counts in `room`.
-    pub(super) const fn new(body: B, room: Room) -> Self {
-        Self { body, room, framing: Framing::new(), held: None, limit: None }
+    /// Counts in `capacity`.
+    pub(super) const fn new(body: B, capacity: Capacity) -> Self {
+        Self { body, capacity, framing: Framing::new(), reserved: None, limit: None }
     }
 
     /// The same, and it fails with 504 TIMEOUT unless what `until` says is there when `alarm` goes off.
@@ -68,9 +68,9 @@ impl<B: Body<Data = Bytes>> Body for Metered<B> {
                 frame.data_ref().into_iter().for_each(|data| this.framing.read(data));
                 let announced = this.framing.longest;
                 if announced > before && announced > FREE {
-                    *this.held = None;
-                    *this.held = this.room.bytes(announced);
-                    if this.held.is_none() {
+                    *this.reserved = None;
+                    *this.reserved = this.capacity.bytes(announced);
+                    if this.reserved.is_none() {
                         return Poll::Ready(Some(Err(Error::OVERLOADED.into())));
                     }
                 }

@@ -29,28 +29,28 @@ proptest! {
     }
 }
 
-fn room(bytes: u64) -> Room {
-    Room::new(&Server { max_buffered_bytes: Some(bytes), ..Server::default() })
+fn capacity(bytes: u64) -> Capacity {
+    Capacity::new(&Server { max_buffered_bytes: Some(bytes), ..Server::default() })
 }
 
 #[tokio::test]
 async fn a_message_counts_from_when_it_is_announced_until_it_is_dropped() {
-    let room = room(10_000);
+    let capacity = capacity(10_000);
     // Its length, and nothing of it.
     let announced = Full::new(Bytes::from(message(8_000)[..PREFIX].to_vec()));
-    let mut body = Metered::new(announced, room.clone());
+    let mut body = Metered::new(announced, capacity.clone());
     body.frame().await.expect("a frame").expect("there is room");
-    assert!(room.bytes(2_001).is_none());
-    let mut second = Metered::new(Full::new(Bytes::from(message(8_000))), room.clone());
+    assert!(capacity.bytes(2_001).is_none());
+    let mut second = Metered::new(Full::new(Bytes::from(message(8_000))), capacity.clone());
     let refused = second.frame().await.expect("a frame").expect_err("no room");
     assert_eq!(Error::from(&refused), Error::OVERLOADED);
-    let mut small = Metered::new(Full::new(Bytes::from(message(11))), room.clone());
+    let mut small = Metered::new(Full::new(Bytes::from(message(11))), capacity.clone());
     small.frame().await.expect("a frame").expect("small ones pass whatever is held");
     let too_long = [&[0][..], &u32::MAX.to_be_bytes()].concat();
-    let mut too_long = Metered::new(Full::new(Bytes::from(too_long)), room.clone());
+    let mut too_long = Metered::new(Full::new(Bytes::from(too_long)), capacity.clone());
     too_long.frame().await.expect("a frame").expect("tonic refuses it in its own words");
     drop(body);
-    assert!(room.bytes(10_000).is_some());
+    assert!(capacity.bytes(10_000).is_some());
 }
 
 /// A body that sends `parts` and then nothing, without an end.
@@ -73,7 +73,7 @@ async fn what_does_not_come_in_time_is_ended() {
     ] {
         let (begun, frames) = (Instant::now(), parts.len());
         let alarm = ticker.clone().alarm(begun + Duration::from_millis(500));
-        let mut body = Metered::new(endless(parts), room(1 << 20)).until(until, alarm);
+        let mut body = Metered::new(endless(parts), capacity(1 << 20)).until(until, alarm);
         for _ in 0..frames {
             body.frame().await.expect("a frame").expect("whole");
         }

@@ -14,12 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::http::get;
 use user_info_testing::metrics::Metrics;
 use user_info_testing::process::{descriptors, memory};
 use user_info_testing::wait::{PATIENCE, check, eventually};
 
-use crate::instance::{IN_MEMORY, Instance};
+use crate::instance::Instance;
 use crate::setting::number;
 
 /// Most memory that an attack may cost for as long as it lasts, in a debug build.

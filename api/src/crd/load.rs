@@ -10,7 +10,7 @@ use kube::core::cel::{CompiledSchema, ValidationErrors, Validator, compile_schem
 use serde_json::Value;
 use std::sync::LazyLock;
 
-use self::document::Node;
+use self::document::YamlNode;
 pub use self::error::{LoadError, Problem};
 use self::path::Path;
 use super::UserInfoDeployment;
@@ -21,7 +21,7 @@ use super::UserInfoDeployment;
 ///
 /// All fields that are unknown, of the wrong type or out of range; if there are none, all rules that do not hold.
 pub fn load(text: &str) -> Result<UserInfoDeployment, LoadError> {
-    let document = Node::parse(text)?;
+    let document = YamlNode::parse(text)?;
     resource(document.to_value()).map_err(|error| error.locate(|path| document.line(path)))
 }
 
@@ -128,6 +128,6 @@ impl UserInfoDeployment {
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 #[cfg(test)]
 mod tests;
