@@ -1,7 +1,8 @@
 //! Who the service is and where it listens.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -168,10 +169,13 @@ impl Check for Server {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tracing {
-    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`; absent, no trace is exported. A `user_info` built without the feature `otlp` refuses to start with it.
+    /// Collector that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`, or `https://otel.example.com:4317` over TLS; absent, no trace
+    /// is exported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(regex(pattern = crate::crd::rules::URL.0), length(max = 256)))]
     pub otlp_endpoint: Option<String>,
+    /// PEM file with the authorities of the collector's certificate; default is the public ones. Read at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Share of the calls that are recorded where no caller has decided it, 0 to 100.
     #[cfg_attr(feature = "crd", schemars(range(min = 0.0, max = 100.0)))]
     pub percentage: f64,
@@ -181,12 +185,82 @@ impl Eq for Tracing {}
 
 impl Default for Tracing {
     fn default() -> Self {
-        Self { otlp_endpoint: None, percentage: 1.0 }
+        Self { otlp_endpoint: None, ca_file: None, percentage: 1.0 }
     }
 }
 
 impl Check for Tracing {
     fn check(&self, v: &mut Violations) {
         v.range("percentage", self.percentage, 0.0, 100.0);
+        if let Some(endpoint) = &self.otlp_endpoint {
+            v.require(
+                is_collector(endpoint),
+                "otlpEndpoint",
+                format_args!(
+                    "{endpoint:?} is not the URL of a collector for OTLP over gRPC, such as http://127.0.0.1:4317; it has no path"
+                ),
+            );
+        }
+        let secure = self.otlp_endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https://"));
+        v.require(secure || self.ca_file.is_none(), "caFile", "is for a collector that speaks TLS; set otlpEndpoint to its https:// URL");
+    }
+}
+
+/// Whether this is `http://host:port` or `https://host:port`, the port left out perhaps.
+fn is_collector(url: &str) -> bool {
+    let Some(address) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else { return false };
+    let address = address.strip_suffix('/').unwrap_or(address);
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (address, "80"),
+    };
+    let named = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).is_some_and(|host| host.parse::<Ipv6Addr>().is_ok());
+    !host.is_empty() && (named || ipv6) && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_the_address_of_a_collector_is_a_url_without_path() {
+        for url in [
+            "http://127.0.0.1:4317",
+            "https://otel.example.com:4317/",
+            "http://otel-collector.monitoring",
+            "http://[::1]:4317",
+            "https://[2001:db8::1]",
+        ] {
+            assert!(is_collector(url), "{url}");
+        }
+        for url in [
+            "",
+            "127.0.0.1:4317",
+            "localhost:4317",
+            "grpc://127.0.0.1:4317",
+            "http://",
+            "http://:4317",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:70000",
+            "http://127.0.0.1:+1",
+            "http://127.0.0.1:4318/v1/traces",
+            "http:// 127.0.0.1:4317",
+            "http://::1:4317",
+            "http://me:secret@127.0.0.1:4317",
+        ] {
+            assert!(!is_collector(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn p8_what_is_wrong_with_traces_is_said_with_the_field() {
+        let said = |tracing: Tracing| tracing.violations().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let named = |endpoint: &str| Tracing { otlp_endpoint: Some(endpoint.to_owned()), ..Tracing::default() };
+        let hint = "is not the URL of a collector for OTLP over gRPC, such as http://127.0.0.1:4317; it has no path";
+        assert_eq!(said(named("127.0.0.1:4317")), [format!("otlpEndpoint: \"127.0.0.1:4317\" {hint}")]);
+        let plain = Tracing { ca_file: Some("ca.crt".into()), ..named("http://127.0.0.1:4317") };
+        assert_eq!(said(plain), ["caFile: is for a collector that speaks TLS; set otlpEndpoint to its https:// URL"]);
+        assert!(said(Tracing { ca_file: Some("ca.crt".into()), ..named("https://127.0.0.1:4317") }).is_empty());
     }
 }

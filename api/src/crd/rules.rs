@@ -14,6 +14,11 @@ pub(crate) const HOST_PORTS: Pattern = (
 );
 /// An address on the web.
 pub(crate) const URL: Pattern = (r"^https?://[^\s/]+(/\S*)?$", "a URL, such as http://127.0.0.1:4317");
+/// The address of a collector of traces.
+pub(crate) const COLLECTOR: Pattern = (
+    r"^https?://([-._a-zA-Z0-9]+|\[[:0-9a-fA-F.]+\])(:[0-9]{1,5})?/?$",
+    "the URL of a collector for OTLP over gRPC, without a path, such as http://127.0.0.1:4317",
+);
 /// The address of a chart repository or chart.
 pub(crate) const CHART_URL: Pattern =
     (r"^(https?|oci)://\S+$", "a URL, such as https://example.com/charts or oci://example.com/charts/consul");
@@ -35,7 +40,8 @@ pub(crate) const QUANTITY: Pattern = (r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?|k|m)?$", "
 pub(crate) const DURATION: Pattern = (crate::Duration::PATTERN, "a duration; write a number with a unit, such as 500us, 20ms, 2s or 1m30s");
 
 /// Every pattern in use, so that a text that does not match can be told what it should be.
-pub(crate) const PATTERNS: [Pattern; 11] = [HOST_PORT, HOST_PORTS, URL, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
+pub(crate) const PATTERNS: [Pattern; 12] =
+    [HOST_PORT, HOST_PORTS, URL, COLLECTOR, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
 
 /// CEL rules, as pairs of the rule and what is said where it does not hold.
 pub(crate) fn all(rules: &[(&str, &str)]) -> Value {

@@ -2,7 +2,7 @@
 
 use super::{Instance, Target};
 use crate::config::{
-    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
+    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive, Users, Views,
 };
 use crate::crd::{self, StoreMode, UserInfoDeployment};
 
@@ -34,13 +34,22 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Inst
         users: users(&spec.data.mysql, target),
         views: views(&spec.data.redis, target),
         registry: Registry { consul: target.registry(resource) },
-        tracing: spec.tracing.clone(),
+        tracing: tracing(&spec.tracing, target),
         log_format: spec.server.log_format,
         live: UserInfoLive {
             rate_limiter: spec.rate_limiter.clone(),
             fault_injection: spec.fault_injection.as_ref().map(|faults| fault_injection(faults, target)),
             log: spec.server.log.clone(),
         },
+    }
+}
+
+/// Where the traces of both programs go.
+pub(super) fn tracing(tracing: &crd::Tracing, target: &Target) -> Tracing {
+    Tracing {
+        otlp_endpoint: tracing.otlp_endpoint.clone(),
+        ca_file: tracing.authorities().map(|secret| target.secret_file(secret, "ca.crt")),
+        percentage: tracing.percentage,
     }
 }
 
