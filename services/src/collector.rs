@@ -11,6 +11,12 @@ use crate::tls::{self, TlsError};
 /// Longest time to find an address of the collector that takes a connection, and to shake hands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest time that the collector may take for a batch. One that takes it and never answers would hold up the export for good.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that is gone without a word is noticed so much later at most. Servers of grpc-go end connections that ask more often.
+const KEEP_ALIVE: Duration = Duration::from_secs(300);
+
 /// Where the settings stand in the config file.
 const SECTION: &str = "tracing";
 
@@ -45,7 +51,8 @@ pub enum CollectorError {
 pub fn channel(tracing: &Tracing) -> Result<Option<Channel>, CollectorError> {
     let Some(address) = &tracing.otlp_endpoint else { return Ok(None) };
     let unusable = |problem| CollectorError::Address { address: address.clone(), problem };
-    let endpoint = Endpoint::from_shared(address.clone()).map_err(unusable)?.connect_timeout(CONNECT_TIMEOUT);
+    let endpoint = Endpoint::from_shared(address.clone()).map_err(unusable)?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).http2_keep_alive_interval(KEEP_ALIVE);
     let endpoint = if endpoint.uri().scheme_str() == Some("https") {
         let tls = match &tracing.ca_file {
             None => ClientTlsConfig::new().with_webpki_roots(),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -12,6 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -197,23 +199,39 @@ async fn p8_a_recorded_call_is_exported_within_its_callers_trace_and_a_user_that
     assert!(collector.spans.try_recv().is_err(), "only calls whose caller records them or does not say");
 }
 
+/// A service that makes more spans than fit, and a collector that takes none of them.
+async fn losing_spans(collector: SocketAddr) -> UserInfo {
+    let service = UserInfo::start("drainDelay: 0s", &format!("tracing: {{otlpEndpoint: 'http://{collector}', percentage: 100}}")).await;
+    call(&service, 3000).await;
+    eventually("what does not fit is counted", async || service.metric(DROPPED).await > 0).await;
+    eventually("it is told of", async || service.log().contains(LOSING)).await;
+    service
+}
+
+async fn call(service: &UserInfo, calls: usize) {
+    let mut client = service.client();
+    for _ in 0..calls {
+        client.get_user_info(GetUserInfoRequest { user_id: 1 }).await.expect("answered all the same");
+    }
+}
+
+#[tokio::test]
+async fn p8_a_collector_that_never_answers_costs_no_call_and_does_not_hold_up_the_stop() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let service = losing_spans(silent.local_addr().expect("bound")).await;
+    let stopping = Instant::now();
+    let log = stop(service).await;
+    assert!(stopping.elapsed() < Duration::from_secs(9), "{:?}, and not until all has been tried", stopping.elapsed());
+    assert_eq!(log.matches(LOSING).count(), 1, "{log}");
+}
+
 #[tokio::test]
 async fn p8_spans_that_a_dead_collector_does_not_take_are_counted_and_told_of_once() {
     let dead = free_address();
-    let service = UserInfo::start("drainDelay: 0s", &format!("tracing: {{otlpEndpoint: 'http://{dead}', percentage: 100}}")).await;
-    let mut client = service.client();
-    let mut call = async |calls: usize| {
-        for _ in 0..calls {
-            client.get_user_info(GetUserInfoRequest { user_id: 1 }).await.expect("answered all the same");
-        }
-    };
-    call(3000).await;
-    eventually("what does not fit is counted", async || service.metric(DROPPED).await > 0).await;
-    assert_eq!(service.log().matches(LOSING).count(), 1);
-
+    let service = losing_spans(dead).await;
     let _collector = Collector::start(dead, None).await;
     eventually("the loss has ended", async || {
-        call(10).await;
+        call(&service, 10).await;
         service.log().contains(REACHED_AGAIN)
     })
     .await;

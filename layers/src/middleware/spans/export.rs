@@ -14,13 +14,13 @@ use tonic::transport::Channel;
 use super::queue::{Bounded, Queue};
 use super::{ClientSpanLayer, SpanLayer, SpanMetrics};
 
-/// How long the collector may take for a batch, further tries included.
+/// For how long a batch that the collector refused is tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where spans are sent, and in whose name.
 #[derive(Debug, Clone)]
 pub struct Export {
-    /// The collector, which speaks OTLP over gRPC.
+    /// The collector, which speaks OTLP over gRPC. The channel should have a timeout: no batch is given up otherwise.
     pub collector: Channel,
     /// Share of the calls without a caller's trace context that are recorded, in percent, 0 to 100.
     pub percentage: f64,
