@@ -28,6 +28,9 @@ pub const HOST_PORT_OR_SOCKET: &str = concat!("^(?:/|", host!(), ":", port!(), "
 /// The pattern of an address on the web, with a host and perhaps a path.
 pub const URL: &str = r"^https?://[^\s/]+(/\S*)?$";
 
+/// The pattern of the address of a collector of traces: `http://` or `https://`, a host, and perhaps a port and a slash.
+pub const COLLECTOR: &str = concat!(r"^https?://(?:[-._0-9A-Za-z]+|\[[0-9A-Fa-f:.]+\])(?::", port!(), ")?/?$");
+
 /// Reads `host:port`: the host, without the brackets of an IPv6 address, and the port, 1 to 65535.
 ///
 /// The host is not looked up, so a name that nobody has is read, too.
@@ -59,6 +62,18 @@ pub(crate) fn is_host_port_or_socket(text: &str) -> bool {
 pub(crate) fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
+}
+
+/// Whether `text` is the address of a collector of traces: a URL with a host, perhaps a port, and no path.
+pub(crate) fn is_collector(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else { return false };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let address = if rest.ends_with(']') || !rest.contains(':') { &format!("{rest}:80") } else { rest };
+    host_port(address).is_some_and(|(host, _)| !host.contains('%') && (address.starts_with('[') || is_plain(host)))
+}
+
+fn is_plain(host: &str) -> bool {
+    host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 fn is_name(host: &str) -> bool {
@@ -95,6 +110,36 @@ mod tests {
         }
         for text in ["a b:80", "http://db:80", "a,b:80", "a:80,b:80", "[::1%]:80", "[::1 ]:80", "db\u{a0}:80", "db:80 ", "db:80\n"] {
             assert_eq!(host_port(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn p8_the_address_of_a_collector_is_a_url_without_path() {
+        for url in [
+            "http://127.0.0.1:4317",
+            "https://otel.example.com:4317/",
+            "http://otel-collector.monitoring",
+            "http://[::1]:4317",
+            "https://[2001:db8::1]",
+        ] {
+            assert!(is_collector(url), "{url}");
+        }
+        for url in [
+            "",
+            "127.0.0.1:4317",
+            "localhost:4317",
+            "grpc://127.0.0.1:4317",
+            "http://",
+            "http://:4317",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:70000",
+            "http://127.0.0.1:+1",
+            "http://127.0.0.1:4318/v1/traces",
+            "http:// 127.0.0.1:4317",
+            "http://::1:4317",
+            "http://me:secret@127.0.0.1:4317",
+        ] {
+            assert!(!is_collector(url), "{url}");
         }
     }
 
@@ -138,11 +183,13 @@ mod tests {
                     "[a\\[\\]:/,.%é \n\u{a0}]{0,6}:[0-9+]{0,6}",
                     "\\[[0-9a-g:.%]{0,8}\\]:[0-9]{1,5}",
                     "https?:/?/?[a:/ \u{a0}]{0,6}",
+                    "https?://[a_%é]{0,2}(\\[[0-9a-g:%]{0,4}\\])?(:[0-9+]{0,6})?/{0,2}",
                 ],
             ) {
                 prop_assert_eq!(host_port(&text).is_some(), pattern(HOST_PORT).is_match(&text), "{:?}", text);
                 prop_assert_eq!(is_host_port_or_socket(&text), pattern(HOST_PORT_OR_SOCKET).is_match(&text), "{:?}", text);
                 prop_assert_eq!(is_url(&text), pattern(URL).is_match(&text), "{:?}", text);
+                prop_assert_eq!(is_collector(&text), pattern(COLLECTOR).is_match(&text), "{:?}", text);
             }
         }
     }

@@ -17,6 +17,7 @@ mod server;
 mod spec;
 mod status;
 mod tls;
+mod tracing;
 
 pub use addons::{AddonMode, Addons, Consul, Dashboards, External, ExternalConsul, Grafana, Prometheus, ServiceMonitor};
 pub use autoscaling::{Autoscaling, AutoscalingMode};
@@ -32,6 +33,7 @@ pub use server::Server;
 pub use spec::{DeletionPolicy, DriftDetection, Operation, UserInfoDeployment, UserInfoDeploymentSpec};
 pub use status::{AddonPhase, AddonStatus, Applied, Endpoints, Faults, UserInfoDeploymentStatus};
 pub use tls::{ClientTls, ServerTls};
+pub use tracing::Tracing;
 
 #[cfg(test)]
 mod tests;

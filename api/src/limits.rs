@@ -44,7 +44,7 @@ pub const CONNECTIONS: Range<u32> = Range::new(1, 1_000_000);
 pub const GRACE: Range<Duration> = Range::new(Duration::from_secs(0), Duration::from_secs(600));
 
 /// Where traces are sent.
-pub const OTLP_ENDPOINT: Text = Text { size: Size::up_to(256), form: URL };
+pub const OTLP_ENDPOINT: Text = Text { size: Size::up_to(256), form: COLLECTOR };
 /// Lines of the access log a second.
 pub const ACCESS_LINES: Range<u32> = Range::new(0, 1_000_000);
 
@@ -134,8 +134,14 @@ pub const HOST_PORT: Form = Form {
     words: "host:port, such as db.example.com:3306",
     matches: |text| address::host_port(text).is_some(),
 };
+/// The address of a collector of traces.
+pub const COLLECTOR: Form = Form {
+    pattern: address::COLLECTOR,
+    words: "the URL of a collector for OTLP over gRPC, without a path, such as http://127.0.0.1:4317",
+    matches: address::is_collector,
+};
 /// An address on the web.
-pub const URL: Form = Form { pattern: address::URL, words: "a URL, such as http://127.0.0.1:4317", matches: address::is_url };
+pub const URL: Form = Form { pattern: address::URL, words: "a URL, such as http://prometheus.example.com", matches: address::is_url };
 
 const fn or_socket(words: &'static str) -> Form {
     Form { pattern: address::HOST_PORT_OR_SOCKET, words, matches: address::is_host_port_or_socket }

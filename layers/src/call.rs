@@ -2,7 +2,7 @@
 
 pub mod grpc;
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
 /// Transport of a call: the label `kind` of metrics and logs.
@@ -47,6 +47,8 @@ pub struct Call<M> {
     pub received: Instant,
     /// When the caller stops waiting, if it said so.
     pub deadline: Option<Instant>,
+    /// What an adapter or a layer tells others of this one call; empty unless someone asks for it.
+    pub extensions: Extensions,
     /// The request.
     pub message: M,
 }
@@ -54,18 +56,26 @@ pub struct Call<M> {
 impl<M> Call<M> {
     /// A call received now, without metadata or deadline.
     pub fn new(kind: Kind, operation: &'static str, message: M) -> Self {
-        Self { kind, operation, metadata: HeaderMap::new(), received: Instant::now(), deadline: None, message }
+        Self {
+            kind,
+            operation,
+            metadata: HeaderMap::new(),
+            received: Instant::now(),
+            deadline: None,
+            extensions: Extensions::new(),
+            message,
+        }
     }
 
     /// The call without its message, and the message.
     pub fn take_message(self) -> (Call<()>, M) {
-        let Self { kind, operation, metadata, received, deadline, message } = self;
-        (Call { kind, operation, metadata, received, deadline, message: () }, message)
+        let Self { kind, operation, metadata, received, deadline, extensions, message } = self;
+        (Call { kind, operation, metadata, received, deadline, extensions, message: () }, message)
     }
 
     /// The same call with another message.
     pub fn with_message<N>(self, message: N) -> Call<N> {
-        let Self { kind, operation, metadata, received, deadline, .. } = self;
-        Call { kind, operation, metadata, received, deadline, message }
+        let Self { kind, operation, metadata, received, deadline, extensions, .. } = self;
+        Call { kind, operation, metadata, received, deadline, extensions, message }
     }
 }

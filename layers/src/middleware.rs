@@ -9,5 +9,6 @@ pub mod metrics;
 pub mod rate_limit;
 pub mod receive;
 pub mod recovery;
+#[cfg(feature = "otlp")]
 pub mod spans;
 pub mod trace;

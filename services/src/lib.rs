@@ -4,6 +4,7 @@
 //! encode what comes back. Which layers, and in what order, [`server::stack`] and [`client::stack`] say; the layers serve other services, too.
 
 pub mod client;
+pub mod collector;
 pub mod config;
 pub mod data;
 pub mod error;

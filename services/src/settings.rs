@@ -7,7 +7,6 @@ use user_info_layers::error::http_code;
 use user_info_layers::middleware::breaker;
 use user_info_layers::middleware::fault::{Abort, Delay, Faults};
 use user_info_layers::middleware::rate_limit::{CallerRate, Limit, Scope, TokenBucket};
-use user_info_layers::middleware::spans::Export;
 
 /// The limit, unless the limiter is switched off.
 pub fn limit(limiter: &config::RateLimiter) -> Option<Limit> {
@@ -88,18 +87,6 @@ pub const fn outlier_ejection(ejection: &config::OutlierEjection) -> OutlierEjec
 /// The retries.
 pub const fn retries(retries: &config::Retries) -> Retries {
     Retries { enabled: retries.enabled, max_attempts: retries.max_attempts, budget_percent: retries.budget_percent }
-}
-
-/// Where spans go, if a collector is named.
-pub fn export(tracing: &config::Tracing, service: &config::Service) -> Option<Export> {
-    tracing.otlp_endpoint.as_ref().map(|endpoint| Export {
-        endpoint: endpoint.clone(),
-        percentage: tracing.percentage,
-        scope: "user_info",
-        service: service.name.clone(),
-        version: service.version.clone(),
-        instance: service.id.clone(),
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub use client::{Connector, client_config};
 pub(crate) use client::{builder, server_name};
 pub use error::TlsError;
 pub(crate) use error::is_certificate_error;
+pub(crate) use material::authorities;
 pub use metrics::TlsMetrics;
 pub(crate) use server::H2;
 pub use server::{TlsAcceptor, TlsAcceptorMetrics};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -179,10 +180,14 @@ impl Check for Server {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Tracing {
-    /// OTLP collector (gRPC), such as `http://127.0.0.1:4317`; absent, no trace is exported. A `user_info` built without the feature `otlp` refuses to start with it.
+    /// Collector that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`, or `https://otel.example.com:4317` over TLS; absent, no trace
+    /// is exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(transform = &limits::OTLP_ENDPOINT))]
     pub otlp_endpoint: Option<String>,
+    /// PEM file with the authorities of the collector's certificate; default is the public ones. Read at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Share of the calls that are recorded where no caller has decided it, 0 to 100.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::PERCENTAGE))]
     pub percentage: f64,
@@ -192,7 +197,7 @@ impl Eq for Tracing {}
 
 impl Default for Tracing {
     fn default() -> Self {
-        Self { otlp_endpoint: None, percentage: 1.0 }
+        Self { otlp_endpoint: None, ca_file: None, percentage: 1.0 }
     }
 }
 
@@ -200,5 +205,23 @@ impl Check for Tracing {
     fn check(&self, v: &mut Violations) {
         v.limit("otlpEndpoint", &self.otlp_endpoint, &limits::OTLP_ENDPOINT);
         v.limit("percentage", &self.percentage, &limits::PERCENTAGE);
+        let secure = self.otlp_endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https://"));
+        v.require(secure || self.ca_file.is_none(), "caFile", "is for a collector that speaks TLS; set otlpEndpoint to its https:// URL");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_what_is_wrong_with_traces_is_said_with_the_field() {
+        let said = |tracing: Tracing| tracing.violations().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let named = |endpoint: &str| Tracing { otlp_endpoint: Some(endpoint.to_owned()), ..Tracing::default() };
+        let hint = limits::OTLP_ENDPOINT.form.words;
+        assert_eq!(said(named("127.0.0.1:4317")), [format!("otlpEndpoint: \"127.0.0.1:4317\" is not {hint}")]);
+        let plain = Tracing { ca_file: Some("ca.crt".into()), ..named("http://127.0.0.1:4317") };
+        assert_eq!(said(plain), ["caFile: is for a collector that speaks TLS; set otlpEndpoint to its https:// URL"]);
+        assert!(said(Tracing { ca_file: Some("ca.crt".into()), ..named("https://127.0.0.1:4317") }).is_empty());
     }
 }

@@ -32,7 +32,7 @@ pub struct UserClientConfig {
     /// Registry to join, as `bbs.user.client`.
     #[serde(default)]
     pub registry: Registry,
-    /// Which traces are recorded. The client begins them, and exports no spans of its own.
+    /// Where traces go. The client begins them, with a span for each call.
     #[serde(default)]
     pub tracing: Tracing,
     /// How log lines look.

@@ -21,7 +21,7 @@ use super::UserInfoDeployment;
 ///
 /// All fields that are unknown, of the wrong type or out of range; if there are none, all rules that do not hold.
 pub fn load(text: &str) -> Result<UserInfoDeployment, LoadError> {
-    let document = YamlNode::parse(text)?;
+    let document = YamlYamlNode::parse(text)?;
     resource(document.to_value()).map_err(|error| error.locate(|path| document.line(path)))
 }
 
@@ -29,7 +29,7 @@ impl LoadError {
     /// Finds the lines of the problems in `text`, which holds the resource.
     #[must_use]
     pub fn in_text(self, text: &str) -> Self {
-        match Node::parse(text) {
+        match YamlNode::parse(text) {
             Ok(document) => self.locate(|path| document.line(path)),
             Err(_) => self,
         }

@@ -14,6 +14,8 @@ const HOST_PORTS: Pattern =
     (address::HOST_PORTS, "host:port, or up to 16 of them with commas between, such as 10.0.0.1:8500,10.0.0.2:8500");
 /// An address on the web.
 const URL: Pattern = (limits::URL.pattern, limits::URL.words);
+/// The address of a collector of traces.
+const COLLECTOR: Pattern = (limits::COLLECTOR.pattern, limits::COLLECTOR.words);
 /// The address of a chart repository or chart.
 pub(crate) const CHART_URL: Pattern =
     (r"^(https?|oci)://\S+$", "a URL, such as https://example.com/charts or oci://example.com/charts/consul");
@@ -35,7 +37,8 @@ pub(crate) const QUANTITY: Pattern = (r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?|k|m)?$", "
 pub(crate) const DURATION: Pattern = (Duration::PATTERN, "a duration; write a number with a unit, such as 500us, 20ms, 2s or 1m30s");
 
 /// Every pattern in use, so that a text that does not match can be told what it should be.
-pub(crate) const PATTERNS: [Pattern; 11] = [HOST_PORT, HOST_PORTS, URL, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
+pub(crate) const PATTERNS: [Pattern; 12] =
+    [HOST_PORT, HOST_PORTS, URL, COLLECTOR, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
 
 /// CEL rules, as pairs of the rule and what is said where it does not hold.
 pub(crate) fn all(rules: &[(&str, &str)]) -> Value {

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addons, Autoscaling, Client, Data, Disruption, FaultInjection, Image, NetworkPolicy, PodTemplate, Scheduling, Server,
+    Addons, Autoscaling, Client, Data, Disruption, FaultInjection, Image, NetworkPolicy, PodTemplate, Scheduling, Server, Tracing,
     UserInfoDeploymentStatus, rules,
 };
-use crate::config::{RateLimiter, Tracing};
+use crate::config::RateLimiter;
 
 /// A user-information service, the client that calls it, and what both need, as one resource.
 ///

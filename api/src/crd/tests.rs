@@ -208,6 +208,11 @@ fn rules_say_what_to_write_instead() {
             json!({"client": {}}),
         ),
         (
+            json!({"tracing": {"otlpEndpoint": "http://otel:4317", "caSecretRef": {"name": "otel"}}}),
+            "spec.tracing: caSecretRef is for a collector that speaks TLS; set otlpEndpoint to its https:// URL",
+            json!({"tracing": {"otlpEndpoint": "https://otel:4317", "caSecretRef": {"name": "otel"}}}),
+        ),
+        (
             json!({"data": {"mysql": {"mode": "External"}}}),
             "spec.data.mysql: mode: External needs address",
             json!({"data": {"mysql": {"mode": "External", "address": "127.0.0.1:3306"}}}),

@@ -237,7 +237,10 @@ fn what_a_service_would_refuse_is_said_of_the_field_that_it_comes_from() {
         ),
         ("{server: {timeout: 2h}}", "spec.server.timeout: 2h is out of range; allowed is 1ms to 1h"),
         ("{server: {weights: [0]}}", "spec.server.weights: 0 is out of range; allowed is 1 to 10000"),
-        ("{tracing: {otlpEndpoint: nowhere}}", "spec.tracing.otlpEndpoint: \"nowhere\" is not a URL, such as http://127.0.0.1:4317"),
+        (
+            "{tracing: {otlpEndpoint: nowhere}}",
+            "spec.tracing.otlpEndpoint: \"nowhere\" is not the URL of a collector for OTLP over gRPC, without a path, such as http://127.0.0.1:4317",
+        ),
         (
             "{rateLimiter: {overrides: [{client: '', requestsPerSecond: 1}]}}",
             "spec.rateLimiter.overrides.client: has 0 characters; allowed is 1 to 253",
@@ -347,7 +350,7 @@ fn every_field_has_an_origin_or_is_the_targets_own() {
           addons: {consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}},
           tracing: {otlpEndpoint: 'http://a:1'}}",
     );
-    let (target, instance) = (cluster(&resource), Instance::pod(&resource));
+    let (target, instance) = (cluster(&resource), ServerInstance::pod(&resource));
     let files = [
         (user_info::ORIGINS, OWN_OF_SERVER, serde_json::to_value(server(&resource, &target, &instance)).expect("JSON")),
         (user_client::ORIGINS, OWN_OF_CLIENT, serde_json::to_value(client(&resource, &target)).expect("JSON")),

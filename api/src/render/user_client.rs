@@ -41,7 +41,7 @@ pub fn user_client(resource: &UserInfoDeployment, target: &Target, instance: &Cl
         discovery: discovery(resource, target, consul.clone())?,
         tls: resource.spec.server.tls.as_ref().map(|tls| client_tls(resource, tls, target)),
         registry: Registry { consul },
-        tracing: resource.spec.tracing.clone(),
+        tracing: super::user_info::tracing(&resource.spec.tracing, target),
         log_format: client.log_format,
         live: UserClientLive {
             requests_per_second: client.requests_per_second,

@@ -3,7 +3,7 @@
 use super::origins::Origins;
 use super::{ServerInstance, Target};
 use crate::config::{
-    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, UserInfoConfig, UserInfoLive, Users, Views,
+    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive, Users, Views,
 };
 use crate::crd::{self, LoadError, StoreMode, UserInfoDeployment};
 
@@ -70,7 +70,7 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Serv
         users,
         views,
         registry: Registry { consul },
-        tracing: spec.tracing.clone(),
+        tracing: tracing(&spec.tracing, target),
         log_format: spec.server.log_format,
         live: UserInfoLive {
             rate_limiter: spec.rate_limiter.clone(),
@@ -78,6 +78,15 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Serv
             log: spec.server.log.clone(),
         },
     })
+}
+
+/// Where the traces of both programs go.
+pub(super) fn tracing(tracing: &crd::Tracing, target: &Target) -> Tracing {
+    Tracing {
+        otlp_endpoint: tracing.otlp_endpoint.clone(),
+        ca_file: tracing.authorities().map(|secret| target.secret_file(secret, "ca.crt")),
+        percentage: tracing.percentage,
+    }
 }
 
 fn server_tls(tls: &crd::ServerTls, target: &Target) -> ServerTls {

@@ -38,7 +38,7 @@ fn main() {
         });
         let stack = user_info_bench::scenarios::stack(read);
         let listener = TcpListener::bind(argument(2)).await.expect("a free port").tap_io(|stream| drop(stream.set_nodelay(true)));
-        tokio::spawn(axum::serve(listener, http::router(stack.clone(), Capacity::unbounded(), axum::Router::new())).into_future());
+        tokio::spawn(axum::serve(listener, http::router(stack.clone(), false, Capacity::unbounded(), axum::Router::new())).into_future());
         Routes::new(Grpc::new(stack, Capacity::unbounded()))
     });
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
+use tonic::Request;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request};
 
 use super::{Call, Kind};
 
@@ -34,7 +34,7 @@ impl<M> Call<M> {
     /// The same of a request whose headers came at `received`.
     pub fn begun_by_grpc(operation: &'static str, metadata: HeaderMap, received: Instant, message: M) -> Self {
         let deadline = timeout(&metadata).and_then(|timeout| received.checked_add(timeout));
-        Self { kind: Kind::Grpc, operation, metadata, received, deadline, message }
+        Self { kind: Kind::Grpc, operation, metadata, received, deadline, extensions: Extensions::new(), message }
     }
 
     /// The gRPC request for this call: its message, its headers, and what is left at `now` of its time, in whole milliseconds.

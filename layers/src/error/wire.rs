@@ -62,12 +62,22 @@ impl Error {
         error.metadata.insert(GRPC_CODE.to_owned(), i32::from(status.code()).to_string());
         error
     }
+
+    /// The code that it has on the wire over gRPC.
+    pub fn grpc_code(&self) -> Code {
+        self.status_as_it_stands().unwrap_or_else(|| grpc_code(self.code))
+    }
+
+    /// The code of an error that stands for a status of tonic's own.
+    fn status_as_it_stands(&self) -> Option<Code> {
+        self.metadata.get(GRPC_CODE)?.parse::<i32>().ok().map(Code::from)
+    }
 }
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        if let Some(code) = error.metadata.get(GRPC_CODE).and_then(|code| code.parse::<i32>().ok()) {
-            return Self::new(Code::from(code), error.message);
+        if let Some(code) = error.status_as_it_stands() {
+            return Self::new(code, error.message);
         }
         let code = grpc_code(error.code);
         let mut metadata: std::collections::HashMap<_, _> = error.metadata.into_iter().collect();

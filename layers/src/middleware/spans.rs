@@ -1,68 +1,62 @@
-//! Records calls as OpenTelemetry spans and exports them over OTLP.
+//! Records calls as OpenTelemetry spans and exports them over OTLP: the feature `otlp`.
 //!
-//! Only if the build has the feature `otlp` and a collector is named. The caller's trace context decides whether a call is
-//! recorded; without one, a share of the calls is.
+//! The caller's trace context decides whether a call is recorded; without one, a share of the calls is. Names, attributes and status are
+//! those of OpenTelemetry's semantic conventions for [RPC](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) and
+//! [HTTP](https://opentelemetry.io/docs/specs/semconv/http/http-spans/). Without a collector a layer hands each call through.
 
-#[cfg(feature = "otlp")]
-mod otlp;
+mod client;
+mod conventions;
+mod export;
+mod queue;
+mod server;
 
-use std::fmt;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
 
-#[cfg(feature = "otlp")]
-pub use otlp::{Exporter, Span, SpanLayer, Spans, start};
+use crate::Call;
+use crate::middleware::trace::{TRACESTATE, TraceContext};
 
-/// The layer, in a build without the feature: none.
-#[cfg(not(feature = "otlp"))]
-pub type SpanLayer = tower::layer::util::Identity;
+pub use client::{ClientSpan, ClientSpanLayer, ClientSpans, Sent};
+pub use conventions::HttpRequest;
+pub use export::{Export, Exporter, SpanError};
+pub use queue::{QUEUE, SpanMetrics};
+pub use server::{Span, SpanLayer, Spans};
 
-/// What keeps the export running.
-#[cfg(not(feature = "otlp"))]
-#[derive(Debug)]
-pub struct Exporter;
+/// Longest `tracestate` that is taken on, in bytes; the standard asks for 512.
+const LONGEST_TRACESTATE: usize = 512;
 
-#[cfg(not(feature = "otlp"))]
-impl Exporter {
-    /// Sends what is still to be sent; nothing.
-    pub fn shut_down(self) {}
+/// The caller's span, and what its trace carries along; an empty context if there is none.
+fn parent<M>(call: &Call<M>) -> Context {
+    let Some(parent) = TraceContext::extract(&call.metadata) else { return Context::new() };
+    let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+    let (trace, span) = (TraceId::from_bytes(parent.trace_id.to_be_bytes()), SpanId::from_bytes(parent.span_id.to_be_bytes()));
+    // Only a span that is recorded has a use for it.
+    let state = if parent.sampled { state(call) } else { TraceState::NONE };
+    Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, state))
 }
 
-/// Where spans are sent, and in whose name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Export {
-    /// The collector's address for OTLP over gRPC, such as `http://127.0.0.1:4317`.
-    pub endpoint: String,
-    /// Share of the calls without a caller's trace context that are recorded, in percent, 0 to 100.
-    pub percentage: f64,
-    /// Name of what makes the spans: their instrumentation scope.
-    pub scope: &'static str,
-    /// `service.name`.
-    pub service: String,
-    /// `service.version`.
-    pub version: String,
-    /// `service.instance.id`, if there is one.
-    pub instance: Option<String>,
+/// The members of all `tracestate` headers; none if they cannot be read, as the standard asks.
+fn state<M>(call: &Call<M>) -> TraceState {
+    let texts: Vec<_> = call.metadata.get_all(TRACESTATE).iter().filter_map(|value| value.to_str().ok()).collect();
+    let text = texts.join(",");
+    if text.len() > LONGEST_TRACESTATE { TraceState::NONE } else { text.parse().unwrap_or_default() }
 }
 
-/// Spans cannot be exported as they should be.
-#[derive(Debug)]
-pub struct SpanError(String);
+/// `server.address` and `server.port` of `host:port`, or of a host alone.
+fn server_address(address: &str) -> Vec<KeyValue> {
+    let (host, port) = host_and_port(address);
+    let mut attributes = vec![KeyValue::new("server.address", host.to_owned())];
+    attributes.extend(port.map(|port| KeyValue::new("server.port", i64::from(port))));
+    attributes
+}
 
-impl fmt::Display for SpanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The two parts of `host:port`; an address of IPv6 without its brackets.
+fn host_and_port(address: &str) -> (&str, Option<u16>) {
+    match address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => (host.trim_matches(['[', ']']), Some(port)),
+        None => (address, None),
     }
 }
 
-impl std::error::Error for SpanError {}
-
-/// No layer; this build refuses to export.
-///
-/// # Errors
-/// If there is something to `export`.
-#[cfg(not(feature = "otlp"))]
-pub fn start(export: Option<&Export>) -> Result<(SpanLayer, Exporter), SpanError> {
-    match export {
-        None => Ok((SpanLayer::new(), Exporter)),
-        Some(_) => Err(SpanError("this build cannot export traces; leave it out, or build with `--features otlp`".to_owned())),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// Header that carries the context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// Header of what vendors add to the context; it belongs to [`TRACEPARENT`].
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// One call's place in a trace.
 ///
 /// ```

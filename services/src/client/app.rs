@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
 use user_info_api::config::{UserClientConfig, UserClientLive};
 use user_info_layers::balance::Endpoint;
+use user_info_layers::middleware::spans::{Exporter, SpanMetrics};
 use user_info_layers::{Call, Error};
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
@@ -19,13 +20,14 @@ use super::metrics::Metrics;
 use super::report::{Reporter, Tally, write_line};
 use super::runner::{Runner, call};
 use super::stack::ClientStack;
+use crate::collector::{self, CollectorError};
 use crate::error::ErrorBody;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
 use crate::process::registration::RunningRegistrar;
 use crate::process::{bind, serve};
 use crate::protojson::Reply;
-use crate::registry::host::advertised;
+use crate::registry::host::{advertised, hostname};
 use crate::registry::{self, Discovered, discover};
 use crate::reload::Live;
 use crate::telemetry;
@@ -37,7 +39,9 @@ use crate::tls::{Connector, TlsError, TlsMetrics};
 /// If the client cannot start.
 pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
     let metrics = Metrics::new(&Registry::new(), config.tls.is_some(), false)?;
+    let exporter = exporter(config, metrics.spans)?;
     let stack = ClientStack::new(&config.live, connector(config, metrics.tls)?, metrics.stack);
+    let stack = ClientStack { spans: exporter.client(&config.discovery.service), ..stack };
     tokio::spawn(stack.ticker.clone().run());
     let (mut found, _task) = discover(&config.discovery, config.tls.is_some(), metrics.discovery)?;
     let waiting = found.wait_for(|d| !d.instances.is_empty());
@@ -45,7 +49,7 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
     let _ = timeout(config.live.timeout.get(), waiting).await;
     update(&stack, &found.borrow());
     let user = config.live.user_ids.first().copied().unwrap_or_default();
-    let result = stack.service().oneshot(call(user, config.live.timeout.get(), false)).await;
+    let result = stack.service().oneshot(call(user, config.live.timeout.get(), stack.spans.begins_traces())).await;
     write_line(
         &match &result {
             Ok(reply) => serde_json::to_string(&Reply::from(reply)),
@@ -53,6 +57,7 @@ pub async fn once(config: &UserClientConfig) -> Result<bool, StartError> {
         }
         .unwrap_or_default(),
     );
+    shut_down(exporter).await;
     Ok(result.is_ok())
 }
 
@@ -64,7 +69,9 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
     let registry = Registry::new();
     let metrics = Metrics::new(&registry, config.tls.is_some(), config.registry.consul.is_some())?;
     let tls = connector(&config, metrics.tls)?;
+    let exporter = exporter(&config, metrics.spans)?;
     let stack = ClientStack::new(&config.live, tls.clone(), metrics.stack);
+    let stack = ClientStack { spans: exporter.client(&config.discovery.service), ..stack };
     tokio::spawn(stack.ticker.clone().run());
     let live = Arc::new(Live::new(config.clone(), metrics.reload));
     let readiness = Readiness::default();
@@ -94,8 +101,7 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
         live: followed.clone(),
         output,
     };
-    let recorded = config.tracing.otlp_endpoint.as_ref().map_or(0.0, |_| config.tracing.percentage / 100.0);
-    let runner = Runner::new(stack.service(), followed, tally, recorded);
+    let runner = Runner::new(stack.service(), followed, tally, stack.spans.begins_traces());
     tracing::info!(service = config.discovery.service, generation = config.generation, "calling");
 
     let (finish, told_to_finish) = oneshot::channel();
@@ -126,8 +132,23 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
     if calls.is_err() {
         tracing::warn!(?limit, "calls still in flight are cut off");
     }
+    shut_down(exporter).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts to send spans to the collector, if the configuration names one.
+fn exporter(config: &UserClientConfig, metrics: SpanMetrics) -> Result<Exporter, CollectorError> {
+    let collector = collector::channel(&config.tracing)?;
+    let instance = config.service.id.clone().unwrap_or_else(|| format!("{}-{}", hostname(), std::process::id()));
+    Ok(Exporter::start(collector::export(collector, &config.tracing, &config.service, &instance), metrics)?)
+}
+
+/// Sends the last spans, beside the runtime: the connection to the collector needs it.
+async fn shut_down(exporter: Exporter) {
+    if let Err(error) = tokio::task::spawn_blocking(|| exporter.shut_down()).await {
+        tracing::warn!(%error, "the last spans were not exported");
+    }
 }
 
 /// What makes TLS connections, if the configuration asks for them; then there are `metrics`.

@@ -1,5 +1,6 @@
 //! Why `user_client` cannot start.
 
+use crate::collector::CollectorError;
 use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::process::BindError;
 use crate::registry::SetupError;
@@ -14,6 +15,9 @@ pub enum StartError {
     /// The TLS settings cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Traces cannot be exported as the configuration asks.
+    #[error(transparent)]
+    Collector(#[from] CollectorError),
     /// The admin listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -29,7 +33,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 (`EX_UNAVAILABLE`) if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Registry(_) | Self::Tls(_) => EXIT_CONFIG,
+            Self::Registry(_) | Self::Tls(_) | Self::Collector(_) => EXIT_CONFIG,
             Self::Bind(_) | Self::Metrics(_) | Self::System(_) => EXIT_UNAVAILABLE,
         }
     }

@@ -2,6 +2,7 @@
 
 use prometheus::process_collector::ProcessCollector;
 use user_info_layers::metrics::Register;
+use user_info_layers::middleware::spans::SpanMetrics;
 
 use super::stack::{PREFIX, StackMetrics};
 use crate::registry::{DiscoveryMetrics, RegistrarMetrics};
@@ -16,6 +17,8 @@ pub struct Metrics {
     pub(super) reload: reload::Metrics,
     /// Of calls and instances.
     pub(super) stack: StackMetrics,
+    /// Of spans that are exported.
+    pub(super) spans: SpanMetrics,
     /// Of discovery.
     pub(super) discovery: DiscoveryMetrics,
     /// Of the place in the registry, if one is named.
@@ -35,6 +38,7 @@ impl Metrics {
         Ok(Self {
             reload: reload::Metrics::new(registry)?,
             stack: StackMetrics::new(registry)?,
+            spans: SpanMetrics::new(registry, PREFIX)?,
             discovery: DiscoveryMetrics::new(registry)?,
             registrar: consul.then(|| RegistrarMetrics::new(registry)).transpose()?,
             tls: tls.then(|| TlsMetrics::new(registry, PREFIX)).transpose()?,

@@ -26,14 +26,16 @@ const CALLER: HeaderName = HeaderName::from_static("x-md-service-name");
 /// otherwise only heat the processor.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(1);
 
-/// A `GetUserInfo` call as this program makes it: with its name, a trace of its own, and a deadline.
-pub fn call(user_id: i64, timeout: Duration, sampled: bool) -> Call<GetUserInfoRequest> {
+/// A `GetUserInfo` call as this program makes it: with its name, a deadline, and, unless it is `traced` further in, a trace that nobody records.
+pub fn call(user_id: i64, timeout: Duration, traced: bool) -> Call<GetUserInfoRequest> {
     let mut call = Call::new(Kind::Grpc, GET_USER_INFO, GetUserInfoRequest { user_id });
     call.deadline = Some(call.received + timeout);
     // Room for what gRPC adds, so that the copy of each attempt need not grow.
     call.metadata = HeaderMap::with_capacity(6);
     call.metadata.insert(CALLER, HeaderValue::from_static(UserClientConfig::SERVICE_NAME));
-    call.metadata.insert(TRACEPARENT, TraceContext::root(sampled).header());
+    if !traced {
+        call.metadata.insert(TRACEPARENT, TraceContext::root(false).header());
+    }
     call
 }
 
@@ -43,7 +45,7 @@ pub struct Runner<S> {
     service: S,
     live: watch::Receiver<Arc<UserClientLive>>,
     tally: Arc<Tally>,
-    recorded: f64,
+    traced: bool,
 }
 
 /// What the workers share.
@@ -52,7 +54,7 @@ struct SharedState {
     permits: Semaphore,
     turns: AtomicUsize,
     tally: Arc<Tally>,
-    recorded: f64,
+    traced: bool,
 }
 
 /// Settings that the workers hold to; none means to stop.
@@ -62,16 +64,16 @@ impl<S> Runner<S>
 where
     S: Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    /// Calls `service` as `live` says, and counts into `tally`. `recorded` is the share of the calls, 0 to 1, whose traces
-    /// are marked as recorded.
-    pub const fn new(service: S, live: watch::Receiver<Arc<UserClientLive>>, tally: Arc<Tally>, recorded: f64) -> Self {
-        Self { service, live, tally, recorded }
+    /// Calls `service` as `live` says, and counts into `tally`. It begins the traces of the calls if they
+    /// are `traced`.
+    pub const fn new(service: S, live: watch::Receiver<Arc<UserClientLive>>, tally: Arc<Tally>, traced: bool) -> Self {
+        Self { service, live, tally, traced }
     }
 
     /// Runs until `shutdown`, then waits for the calls in flight.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let shared =
-            SharedState { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), recorded: self.recorded };
+            SharedState { permits: Semaphore::new(0), turns: AtomicUsize::new(0), tally: Arc::clone(&self.tally), traced: self.traced };
         let shared = Arc::new(shared);
         let live = Arc::clone(&self.live.borrow_and_update());
         let mut pacer = Pacer::new(live.requests_per_second, Instant::now());
@@ -139,7 +141,7 @@ where
             }
         }
         let user = live.user_ids[shared.turns.fetch_add(1, Relaxed) % live.user_ids.len()];
-        let call = call(user, live.timeout.get(), fastrand::f64() < shared.recorded);
+        let call = call(user, live.timeout.get(), shared.traced);
         let begun = call.received;
         let result = match service.ready().await {
             Ok(service) => service.call(call).await,

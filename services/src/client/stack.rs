@@ -8,6 +8,7 @@ use user_info_layers::balance::{Balance, InstanceMetrics, NodeSet, Staleness};
 use user_info_layers::metrics::Register;
 use user_info_layers::middleware::breaker::{BreakerLayer, BreakerMetrics};
 use user_info_layers::middleware::metrics::{CallMetrics, MetricsLayer};
+use user_info_layers::middleware::spans::ClientSpanLayer;
 use user_info_layers::ticker::Ticker;
 use user_info_layers::{Call, Error};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
@@ -47,6 +48,8 @@ impl StackMetrics {
 pub struct ClientStack {
     /// Counts and times every call, those included that the breaker refuses.
     pub metrics: MetricsLayer,
+    /// Records calls as spans, where a collector is named.
+    pub spans: ClientSpanLayer,
     /// Refuses calls while the service fails.
     pub breaker: BreakerLayer,
     /// Picks an instance, and another one if the first did not begin the call or, within the budget, failed.
@@ -58,7 +61,7 @@ pub struct ClientStack {
 }
 
 impl ClientStack {
-    /// Builds the pipeline with these settings. Instances are spoken to over `tls`, if there is any.
+    /// Builds the pipeline with these settings; it records no spans. Instances are spoken to over `tls`, if there is any.
     pub fn new(live: &UserClientLive, tls: Option<Arc<Connector>>, metrics: StackMetrics) -> Self {
         let stale = Staleness::default();
         let of_connections = stale.clone();
@@ -70,6 +73,7 @@ impl ClientStack {
         let (balancing, retries) = (settings::load_balancing(live.load_balancing), settings::retries(&live.retries));
         Self {
             metrics: MetricsLayer::new(Arc::new(metrics.calls)),
+            spans: ClientSpanLayer::default(),
             breaker: BreakerLayer::new(settings::breaker(&live.circuit_breaker), metrics.breaker),
             balance: Balance::new(Arc::clone(&nodes), GetUserInfo, balancing, retries, ticker.clone()),
             nodes,
@@ -81,7 +85,11 @@ impl ClientStack {
     pub fn service(
         &self,
     ) -> impl Service<Call<GetUserInfoRequest>, Response = GetUserInfoReply, Error = Error, Future: Send> + Clone + use<> {
-        ServiceBuilder::new().layer(self.metrics.clone()).layer(self.breaker.clone()).service(self.balance.clone())
+        ServiceBuilder::new()
+            .layer(self.metrics.clone())
+            .layer(self.spans.clone())
+            .layer(self.breaker.clone())
+            .service(self.balance.clone())
     }
 
     /// Puts live settings in force.

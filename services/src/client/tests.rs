@@ -281,7 +281,7 @@ async fn an_instance_that_stops_in_order_costs_no_call() {
     let client = Client::to(&[&stays.address, &leaves.address], &UserClientLive::default()).await;
     let (live, followed) = watch::channel(Arc::new(UserClientLive { concurrency: 8, ..UserClientLive::default() }));
     let (finish, told) = oneshot::channel();
-    let runner = Runner::new(client.stack.service(), followed, Arc::new(Tally::new(None)), 0.0);
+    let runner = Runner::new(client.stack.service(), followed, Arc::new(Tally::new(None)), false);
     let running = tokio::spawn(runner.run(async {
         let _ = told.await;
     }));
@@ -327,7 +327,7 @@ async fn rate_and_concurrency_change_without_a_failed_call() {
     let settings = |concurrency, requests_per_second| UserClientLive { concurrency, requests_per_second, ..UserClientLive::default() };
     let (live, followed) = watch::channel(Arc::new(settings(2, 0)));
     let (finish, told) = oneshot::channel();
-    let runner = Runner::new(client.stack.service(), followed, Arc::new(Tally::new(None)), 0.0);
+    let runner = Runner::new(client.stack.service(), followed, Arc::new(Tally::new(None)), false);
     let running = tokio::spawn(runner.run(async {
         let _ = told.await;
     }));

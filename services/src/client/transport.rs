@@ -5,6 +5,7 @@ use std::error::Error as _;
 use tokio::time::Instant;
 use tonic::Status;
 use user_info_layers::balance::{CallOutcome, Failure, Transport};
+use user_info_layers::middleware::spans::Sent;
 use user_info_layers::{Call, Error};
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
@@ -31,11 +32,20 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
             let outcome = if unconnected == Unconnected::Ended { CallOutcome::ConnectionEnded } else { CallOutcome::NotBegun };
             unreachable(&unconnected.to_string(), outcome)
         })?;
+        let sent = Sent::of(call);
+        if let Some(sent) = sent {
+            sent.to(to.origin().authority().map_or("", |a| a.as_str()));
+        }
         let number = channel.number;
         let request = call.to_grpc(Instant::now());
         let reply = UserInfoClient::with_origin(channel, to.origin().clone()).get_user_info(request).await;
         let result = reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
-            None => Failure::answered(Error::from(&status)),
+            None => {
+                if let Some(sent) = sent {
+                    sent.answered(status.code());
+                }
+                Failure::answered(Error::from(&status))
+            }
             Some(cause) => unreachable(&cause.to_string(), outcome(cause, number)),
         });
         if !matches!(

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use user_info_api::config::{Server, UserInfoConfig, UserInfoLive};
-use user_info_layers::middleware::spans::{self, Exporter};
+use user_info_layers::middleware::spans::Exporter;
 
 use super::acceptor::Acceptor;
 use super::error::StartError;
@@ -22,6 +22,7 @@ use super::services::Common;
 use super::stack::ServerStack;
 use super::worker::Worker;
 use super::{Capacity, descriptors, grpc};
+use crate::collector::CollectorError;
 use crate::data::Data;
 use crate::process::BindError;
 use crate::process::admin::Admin;
@@ -31,7 +32,7 @@ use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;
 use crate::tls::TlsAcceptor;
-use crate::{settings, telemetry};
+use crate::{collector, telemetry};
 
 /// Service name of gRPC's health protocol.
 const HEALTH: &str = "api.user_info.UserInfo";
@@ -54,9 +55,7 @@ pub async fn run(
     let metrics = Metrics::new(&registry, config.server.tls.is_some(), config.registry.consul.is_some())?;
     let live = Arc::new(Live::new(config.clone(), metrics.reload));
     let config = Arc::new(config);
-    let (spans, exporter) = spans::start(settings::export(&config.tracing, &config.service).as_ref())?;
-    let stack = ServerStack { spans, ..metrics.stack };
-    configure(&stack, &config.live);
+    let collector = collector::channel(&config.tracing)?;
     let tls = match &config.server.tls {
         Some(tls) => Some(Arc::new(TlsAcceptor::open(tls, metrics.tls.expect("made above, since TLS is configured"))?)),
         None => None,
@@ -66,6 +65,11 @@ pub async fn run(
     let readiness = Readiness::default();
     let (health_and_reflection, health) = grpc::health_and_reflection()?;
     let addresses = Addresses::of(&listeners, &config.server)?;
+    let instance = addresses.instance(&config);
+    let export = collector::export(collector, &config.tracing, &config.service, &instance.id);
+    let exporter = Exporter::start(export, metrics.spans).map_err(CollectorError::from)?;
+    let stack = ServerStack { spans: exporter.server(&addresses.grpc, &addresses.http_url(&config.server)), ..metrics.stack };
+    configure(&stack, &config.live);
     let common = Common {
         config: Arc::clone(&config),
         stack: stack.clone(),
@@ -81,7 +85,6 @@ pub async fn run(
 
     let connections = descriptors::connections(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
     let acceptor = Acceptor::new(workers, connections, metrics.connections);
-    let instance = addresses.instance(&config);
     let registration = RunningRegistrar::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?;
     health.set_service_status(HEALTH, ServingStatus::Serving).await;
     tracing::info!(id = instance.id, grpc = addresses.grpc, http = addresses.http, generation = config.generation, "serving");
@@ -139,10 +142,19 @@ impl Addresses {
 
     /// What is registered.
     fn instance(&self, config: &UserInfoConfig) -> Instance {
-        let secure = if config.server.tls.is_some() { "s" } else { "" };
-        let endpoints = vec![format!("grpc{secure}://{}", self.grpc), format!("http{secure}://{}", self.http)];
+        let secure = secure(&config.server);
+        let endpoints = vec![format!("grpc{secure}://{}", self.grpc), self.http_url(&config.server)];
         Instance::new(&config.service, endpoints).with_metrics_at(self.admin_port)
     }
+
+    fn http_url(&self, server: &Server) -> String {
+        format!("http{}://{}", secure(server), self.http)
+    }
+}
+
+/// What a scheme ends with over TLS.
+const fn secure(server: &Server) -> &'static str {
+    if server.tls.is_some() { "s" } else { "" }
 }
 
 /// Starts the workers, one after another. Each opens the stores for itself, which `readiness` tells of from then on.

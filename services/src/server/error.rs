@@ -1,7 +1,6 @@
 //! Why `user_info` cannot start.
 
-use user_info_layers::middleware::spans::SpanError;
-
+use crate::collector::CollectorError;
 use crate::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use crate::data::ConnectError;
 use crate::process::BindError;
@@ -24,8 +23,8 @@ pub enum StartError {
     #[error(transparent)]
     Registry(#[from] SetupError),
     /// Traces cannot be exported as the configuration asks.
-    #[error("tracing.otlpEndpoint: {0}")]
-    Spans(#[from] SpanError),
+    #[error(transparent)]
+    Collector(#[from] CollectorError),
     /// Two metrics of the same name.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -44,7 +43,7 @@ impl StartError {
     /// Exit code: 64 if the configuration has to be changed, 69 if something is missing that may come.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(ConnectError::Configuration(_)) | Self::Registry(_) | Self::Spans(_) | Self::Tls(_) => EXIT_CONFIG,
+            Self::Store(ConnectError::Configuration(_)) | Self::Registry(_) | Self::Collector(_) | Self::Tls(_) => EXIT_CONFIG,
             _ => EXIT_UNAVAILABLE,
         }
     }

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use tower::Service;
 use user_info_layers::error::reason;
 use user_info_layers::middleware::receive::Arriving;
+use user_info_layers::middleware::spans::HttpRequest;
 use user_info_layers::shared::SharedService;
 use user_info_layers::{Call, Error, Kind};
 use user_info_proto::{GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
@@ -24,11 +25,14 @@ use crate::protojson::Reply;
 
 /// What the path of `GetUserInfo` begins with.
 const USER_INFO: &str = "/user_info/";
+/// The whole of it.
+const ROUTE: &str = "/user_info/{userID}";
 
 /// The route of `GetUserInfo`, the document that describes it, and `beside` them other routes.
 ///
-/// Calls go to `stack`, which has to be always ready, as long as there is room in `capacity`. No route reads the body of a request.
-pub fn router<S>(stack: S, capacity: Capacity, beside: Router) -> Router
+/// Calls go to `stack`, which has to be always ready, as long as there is room in `capacity`; if it is `recorded`, with what spans tell of HTTP.
+/// No route reads the body of a request.
+pub fn router<S>(stack: S, recorded: bool, capacity: Capacity, beside: Router) -> Router
 where
     S: Service<Call<Arriving<GetUserInfoRequest>>, Response = GetUserInfoReply, Error = Error, Future: Send> + Send + 'static,
 {
@@ -36,7 +40,7 @@ where
     let get_user_info = move |request: Request| {
         let (stack, reserved) = (stack.clone(), capacity.call());
         async move {
-            let call = decode(request)?;
+            let call = decode(request, recorded)?;
             let message = if reserved.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
             let reply = stack.call(call.with_message(Arriving::Here(message))).await;
             let response = reply.map_or_else(|error| HttpError(error).into_response(), |reply| Json(Reply::from(&reply)).into_response());
@@ -44,7 +48,7 @@ where
         }
     };
     Router::new()
-        .route("/user_info/{userID}", get(get_user_info))
+        .route(ROUTE, get(get_user_info))
         .merge(openapi::route())
         .merge(beside)
         .fallback(fallback)
@@ -90,11 +94,15 @@ async fn fallback(uri: Uri) -> Result<Response, HttpError> {
 }
 
 /// The call that a request makes; 400 CODEC, in Kratos' words, if the path holds no user id.
-fn decode(request: Request) -> Result<Call<GetUserInfoRequest>, Error> {
+fn decode(request: Request, recorded: bool) -> Result<Call<GetUserInfoRequest>, Error> {
     let (parts, _) = request.into_parts();
     let text = parts.uri.path().rsplit('/').next().unwrap_or_default();
     let message = GetUserInfoRequest { user_id: parse_int64(&percent_decode_str(text).decode_utf8_lossy())? };
-    Ok(Call { metadata: parts.headers, ..Call::new(Kind::Http, GET_USER_INFO, message) })
+    let mut call = Call { metadata: parts.headers, ..Call::new(Kind::Http, GET_USER_INFO, message) };
+    if recorded {
+        call.extensions.insert(HttpRequest::new(parts.method, ROUTE, parts.uri.path()));
+    }
+    Ok(call)
 }
 
 /// Reads a decimal int64 as Go's `strconv.ParseInt` does, and words its errors so. The text itself is cut short in the error.

@@ -2,6 +2,7 @@
 
 use prometheus::process_collector::ProcessCollector;
 use user_info_layers::metrics::Register;
+use user_info_layers::middleware::spans::SpanMetrics;
 
 use super::acceptor::ConnectionMetrics;
 use super::stack::{PREFIX, ServerStack};
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub(super) reload: reload::Metrics,
     /// Of calls: the layers that count them.
     pub(super) stack: ServerStack,
+    /// Of spans that are exported.
+    pub(super) spans: SpanMetrics,
     /// Of the stores.
     pub(super) data: DataMetrics,
     /// Of connections.
@@ -39,6 +42,7 @@ impl Metrics {
         Ok(Self {
             reload: reload::Metrics::new(registry)?,
             stack: ServerStack::new(registry)?,
+            spans: SpanMetrics::new(registry, PREFIX)?,
             data: DataMetrics::new(registry)?,
             connections: ConnectionMetrics::new(registry)?,
             registrar: consul.then(|| RegistrarMetrics::new(registry)).transpose()?,

@@ -65,9 +65,10 @@ impl Common {
         tokio::spawn(ticker.clone().run());
         let data = Data::open(&config.users, &config.views, &data_metrics).await?;
         let timeout = config.server.timeout.get();
+        let recorded = stack.spans.records();
         let stack = stack.service(DeadlineLayer::new(ticker.clone(), timeout), handler(data.clone(), ip_addr));
         let beside = if config.server.admin.is_none() { admin.clone() } else { Router::new() };
-        let http = http::router(stack.clone(), capacity.clone(), beside);
+        let http = http::router(stack.clone(), recorded, capacity.clone(), beside);
         let others = grpc::HealthAndReflection::new(health_and_reflection, capacity.clone(), ticker.clone(), timeout);
         let services = Services {
             http_by_http2: http::bounded(http.clone(), capacity.clone()),

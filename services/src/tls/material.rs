@@ -43,7 +43,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The authorities in the file that `field` of `section` names.
-pub(super) fn authorities(section: &str, field: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn authorities(section: &str, field: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(section, field, path)? {
         roots.add(authority).map_err(|e| unusable(section, &format!("{field}: {}: {e}", path.display())))?;

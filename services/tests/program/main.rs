@@ -15,4 +15,6 @@ mod sweep;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod wire;

@@ -10,6 +10,7 @@ use crate::needed_secret::{NeededSecret, need};
 pub fn needed(spec: &UserInfoDeploymentSpec, component: Component, managed: &Managed) -> Vec<NeededSecret> {
     let tls = spec.server.tls.as_ref();
     let mut all = managed.secrets(spec, component);
+    all.extend(need(spec.tracing.authorities(), "ca.crt", "spec.tracing.caSecretRef"));
     match component {
         Component::Client => {
             let authorities = tls.map(ServerTls::authorities);

@@ -22,7 +22,7 @@ async fn answer(method: &str, path: &str) -> (u16, String, String) {
         }
     }));
     let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("valid");
-    let response = router(stack, Capacity::unbounded(), Router::new()).oneshot(request).await.expect("infallible");
+    let response = router(stack, false, Capacity::unbounded(), Router::new()).oneshot(request).await.expect("infallible");
     let header = |name| response.headers().get(name).map(|v| v.to_str().expect("text").to_owned()).unwrap_or_default();
     let (status, about) = (response.status().as_u16(), header("content-type") + &header("location"));
     let body = response.into_body().collect().await.expect("whole").to_bytes();
@@ -73,7 +73,7 @@ async fn a_slash_too_many_is_redirected() {
 async fn without_room_calls_are_refused_and_so_are_answers_that_nobody_takes() {
     let capacity = Capacity::new(&user_info_api::config::Server { max_in_flight: Some(1), ..Default::default() });
     let stack = ReceiveLayer.layer(tower::service_fn(async |_: Call<GetUserInfoRequest>| Ok::<_, Error>(GetUserInfoReply::default())));
-    let routes = bounded(router(stack, capacity.clone(), Router::new()), capacity);
+    let routes = bounded(router(stack, false, capacity.clone(), Router::new()), capacity);
     let ask = async |path: &str| {
         let request = Request::get(path).body(Body::empty()).expect("valid");
         routes.clone().oneshot(request).await.expect("infallible")

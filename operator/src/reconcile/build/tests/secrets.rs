@@ -28,6 +28,21 @@ fn pods_have_only_the_keys_that_they_read() {
 }
 
 #[test]
+fn p8_both_programs_trust_the_collectors_authority() {
+    let all = children(
+        "
+  tracing: {otlpEndpoint: 'https://otel.example.com:4317', caSecretRef: {name: otel}}
+",
+    );
+    for component in ["user-info", "user-client"] {
+        let mounts = mounted(&all, &format!("Deployment demo-{component}"));
+        assert!(mounts.contains(&"otel/ca.crt".to_owned()), "{component}: {mounts:?}");
+        let config = one(&all, &format!("ConfigMap demo-{component}"))["data"].to_string();
+        assert!(config.contains("caFile: /etc/user-info/secrets/otel/ca.crt"), "{config}");
+    }
+}
+
+#[test]
 fn config_files_name_what_is_mounted_and_the_probes_stay_plain() {
     let all = children(MUTUAL);
     let config = |component: &str| one(&all, &format!("ConfigMap demo-{component}"))["data"].to_string();
