@@ -21,7 +21,7 @@ use super::UserInfoDeployment;
 ///
 /// All fields that are unknown, of the wrong type or out of range; if there are none, all rules that do not hold.
 pub fn load(text: &str) -> Result<UserInfoDeployment, LoadError> {
-    let document = YamlYamlNode::parse(text)?;
+    let document = YamlNode::parse(text)?;
     resource(document.to_value()).map_err(|error| error.locate(|path| document.line(path)))
 }
 
