@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::Either;
 use hyper::body::Body;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::server::NamedService;
@@ -22,10 +23,12 @@ use user_info_proto::user_info_server::SERVICE_NAME;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use self::unary::Unary;
+use self::while_running::WhileRunning;
 use super::incoming::{Metered, Until};
 use super::room::{Held, Holding, Room};
 
 mod unary;
+mod while_running;
 
 /// The answer to a request; it keeps the request's room.
 pub type Response = http::Response<Holding<tonic::body::Body>>;
@@ -134,12 +137,14 @@ pub struct HealthAndReflection {
     room: Room,
     ticker: Ticker,
     timeout: Duration,
+    stopping: watch::Receiver<bool>,
 }
 
 impl HealthAndReflection {
     /// Serves `routes` as long as there is room in `room`. What asks has to come within `timeout`, or the caller's shorter deadline.
-    pub const fn new(routes: Routes, room: Room, ticker: Ticker, timeout: Duration) -> Self {
-        Self { routes, room, ticker, timeout }
+    /// Whoever could go on asking for ever can no more when `stopping` turns true.
+    pub const fn new(routes: Routes, room: Room, ticker: Ticker, timeout: Duration, stopping: watch::Receiver<bool>) -> Self {
+        Self { routes, room, ticker, timeout, stopping }
     }
 
     fn answer<B: Body<Data = Bytes> + Send + 'static>(&mut self, request: http::Request<B>) -> ResponseFuture {
@@ -149,8 +154,12 @@ impl HealthAndReflection {
         let limit = timeout(request.headers()).map_or(self.timeout, |callers| callers.min(self.timeout));
         let alarm = self.ticker.clone().alarm(Instant::now() + limit);
         // Whoever reflects asks one thing after another.
-        let until = if request.uri().path().starts_with("/grpc.reflection.") { Until::FirstMessage } else { Until::End };
-        let answer = self.routes.call(request.map(|body| Metered::new(body, self.room.clone()).until(until, alarm)));
+        let answer = if request.uri().path().starts_with("/grpc.reflection.") {
+            let asks = request.map(|body| Metered::new(body, self.room.clone()).until(Until::FirstMessage, alarm));
+            self.routes.call(asks.map(|asks| WhileRunning::new(asks, self.stopping.clone())))
+        } else {
+            self.routes.call(request.map(|body| Metered::new(body, self.room.clone()).until(Until::End, alarm)))
+        };
         Box::pin(async move { answer.await.map(|response| response.map(|body| Holding::new(body, Some(held)))) })
     }
 
