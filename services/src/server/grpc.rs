@@ -89,6 +89,8 @@ pub fn health_and_reflection() -> Result<(Routes, tonic_health::server::HealthRe
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // What an error's details are made of, for those who show them, such as grpcurl.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let routes = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
     Ok((routes, reporter))
