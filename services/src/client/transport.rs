@@ -9,7 +9,7 @@ use user_info_layers::{Call, Error};
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::{Connection, Unconnected};
+use super::connection::{Connection, Unconnected, words};
 use crate::error::reason::UNREACHABLE;
 
 /// Sends `GetUserInfo` by gRPC, with the call's metadata and what is left of its time.
@@ -36,7 +36,7 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
         let reply = UserInfoClient::with_origin(channel, to.origin().clone()).get_user_info(request).await;
         let result = reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
             None => Failure::answered(Error::from(&status)),
-            Some(cause) => unreachable(&cause.to_string(), outcome(cause, number)),
+            Some(cause) => unreachable(&words(cause), outcome(cause, number)),
         });
         if !matches!(
             &result,
