@@ -1,5 +1,7 @@
 //! A registry agent inside this process, which speaks the part of Consul 1.13's HTTP API that services, Go-Kratos clients and Prometheus use.
 //!
+//! What it does not have of that API is refused: an endpoint with 501, a parameter with 400.
+//!
 //! [`Catalog`] is the registry itself: plain data, told the time. Around it stand the HTTP routes, the waiting of blocking queries, and one
 //! task that runs what is due. Nothing is stored: an agent that is started again is empty until the services register again, which they
 //! do with their next heartbeat. ACL tokens are not looked at; bind it to 127.0.0.1.
@@ -9,6 +11,7 @@ mod catalog;
 mod probe;
 mod rejection;
 mod routes;
+mod unsupported;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

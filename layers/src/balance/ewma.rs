@@ -72,7 +72,7 @@ impl Ewma {
     /// Notes that a call begins.
     pub(super) fn begin(&self, now: Instant) -> Begun {
         let at = self.nanos(now);
-        self.picked.store(at, Relaxed);
+        self.picked.fetch_max(at, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         let slot = (self.next_slot.fetch_add(1, Relaxed) % SLOTS as u64) as usize;
         let free = self.starts[slot].compare_exchange(0, at, Relaxed, Relaxed).is_ok();
@@ -87,7 +87,7 @@ impl Ewma {
         }
         let Some(success) = success else { return };
         let now = self.nanos(now);
-        let age = now.saturating_sub(self.updated.swap(now, Relaxed));
+        let age = now.saturating_sub(self.updated.fetch_max(now, Relaxed));
         let old_lag = self.lag.load(Relaxed);
         let old = if old_lag == 0 { 0.0 } else { (-(age as f64) / TAU).exp() };
         let lag = old_lag as f64 * old + now.saturating_sub(begun.at) as f64 * (1.0 - old);

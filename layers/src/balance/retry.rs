@@ -89,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn p3_times_out_of_order_neither_lose_nor_double_a_retry() {
+        let t0 = Instant::now();
+        let budget = RetryBudget::new(t0);
+        assert!((0..10).all(|_| budget.withdraw(t0)));
+        let [early, late] = [100, 200].map(|ms| t0 + Duration::from_millis(ms));
+        assert!(budget.withdraw(late));
+        assert_eq!([early, late, early, late].map(|at| budget.withdraw(at)), [true, false, false, false], "two in 200 ms");
+    }
+
+    #[test]
     fn cannot_save_up_without_end() {
         let t0 = Instant::now();
         let budget = RetryBudget::new(t0);

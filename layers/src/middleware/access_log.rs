@@ -59,8 +59,10 @@ impl LineQuota {
         if most == 0 {
             return false;
         }
-        let second = now.saturating_duration_since(self.epoch).as_secs() & u64::from(u32::MAX);
+        let second = now.saturating_duration_since(self.epoch).as_secs().min(u32::MAX.into());
         let next = |window: u64| {
+            // Received before another worker's call of the running second: it counts there, or a second could have its lines twice.
+            let second = second.max(window >> 32);
             let used = if window >> 32 == second { window & u64::from(u32::MAX) } else { 0 };
             (used < most).then(|| second << 32 | (used + 1))
         };
@@ -155,5 +157,14 @@ mod tests {
         assert_eq!((lines(5), quota.left_out.get()), (3, 2));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((lines(2), quota.left_out.get()), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p3_a_call_of_the_second_before_does_not_give_the_running_one_its_lines_again() {
+        let AccessLogLayer(shared) = AccessLogLayer::new(&prometheus::Registry::new(), "test").expect("registers");
+        shared.lines_per_second.store(3, Ordering::Relaxed);
+        let (before, now) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let taken = [now, now, before, now, before, now].map(|at| shared.take(at));
+        assert_eq!((taken, shared.left_out.get()), ([true, true, true, false, false, false], 3));
     }
 }

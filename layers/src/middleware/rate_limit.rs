@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwapOption;
 use prometheus::{Gauge, IntCounterVec};
 use std::future::{Ready, ready};
+use tokio::time::Instant;
 use tokio_util::either::Either;
 use tower::{Layer, Service};
 
@@ -145,7 +146,7 @@ where
         let limiter = self.live.limiter.load();
         let permit = match limiter.as_deref() {
             None => return Either::Right(Guarded::new(self.inner.call(call), None)),
-            Some(Limiter::Instance(bucket)) => bucket.allow(call.received).then_some(None),
+            Some(Limiter::Instance(bucket)) => bucket.admit(call.received, Instant::now).then_some(None),
             Some(Limiter::Client(clients)) => {
                 let caller = call.metadata.get(CALLER).and_then(|v| v.to_str().ok()).unwrap_or_default();
                 clients.allow(caller, call.received).then_some(None)

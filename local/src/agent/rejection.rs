@@ -3,12 +3,29 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
+/// What answers, for those who take it for Consul.
+const SELF: &str = "the registry of user-info-local, which holds the services of one laptop,";
+
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Rejection {
     /// 400: the body or a parameter is not what the API asks for.
     #[error("{0}")]
     Invalid(String),
+    /// 400: a parameter of Consul's, with which another question is meant.
+    #[error("{} does not know ?{}: {}, or run a real Consul and name it in addons.consul (mode External)", SELF, .parameter, .instead)]
+    Parameter {
+        /// Its name.
+        parameter: &'static str,
+        /// What to do without it.
+        instead: &'static str,
+    },
+    /// 501: an endpoint of Consul's.
+    #[error("{} has no {}; run a real Consul and name it in addons.consul (mode External)", SELF, .0)]
+    NotHere(String),
+    /// 404: no endpoint, of Consul neither.
+    #[error("Invalid URL path: not a recognized HTTP API endpoint\n")]
+    NoSuchPath,
     /// 404: no such service.
     #[error("Unknown service ID {0:?}. Ensure that the service ID is passed, not the service name.")]
     UnknownService(String),
@@ -37,8 +54,9 @@ impl Rejection {
     /// The HTTP status it is answered with.
     const fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::UnknownService(_) | Self::UnknownCheck(_) => StatusCode::NOT_FOUND,
+            Self::Invalid(_) | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::NotHere(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::NoSuchPath | Self::UnknownService(_) | Self::UnknownCheck(_) => StatusCode::NOT_FOUND,
             Self::NotTtl(_) | Self::Datacenter => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{Method, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, put};
 use axum::{Json, Router};
@@ -15,6 +16,7 @@ use super::Agent;
 use super::blocking::Wait;
 use super::catalog::{Catalog, DATACENTER, NODE};
 use super::rejection::Rejection;
+use super::unsupported;
 
 /// Bytes of a request's body.
 const MAX_BODY: usize = 64 << 10;
@@ -38,8 +40,9 @@ pub(super) fn router(agent: Agent) -> Router {
         .route("/v1/health/service/{*name}", get(health))
         .route("/v1/catalog/services", get(names))
         .route("/v1/status/leader", get(async || Json(LEADER)))
-        .fallback(async || (StatusCode::NOT_FOUND, "Invalid URL path: not a recognized HTTP API endpoint\n"))
+        .fallback(unsupported::no_route)
         .method_not_allowed_fallback(async |method: Method| (StatusCode::METHOD_NOT_ALLOWED, format!("method {method} not allowed")))
+        .layer(middleware::from_fn(unsupported::refuse))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(agent)
 }
@@ -85,7 +88,7 @@ async fn agent_service(State(agent): State<Agent>, Path(id): Path<String>) -> Re
 
 async fn health(State(agent): State<Agent>, Path(name): Path<String>, Query(query): Parameters) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
-    supported(&query)?;
+    own_datacenter(&query)?;
     let passing = flag(&query, "passing")?;
     let tags: Vec<&str> = query.iter().filter(|(key, _)| key == "tag").map(|(_, tag)| tag.as_str()).collect();
     let index = |catalog: &Catalog| catalog.name_index(&name);
@@ -94,7 +97,7 @@ async fn health(State(agent): State<Agent>, Path(name): Path<String>, Query(quer
 
 async fn names(State(agent): State<Agent>, Query(query): Parameters) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
-    supported(&query)?;
+    own_datacenter(&query)?;
     Ok(indexed(wait.answer(&agent, Catalog::names_index, Catalog::names).await?))
 }
 
@@ -113,13 +116,10 @@ fn this_agent() -> Value {
     })
 }
 
-/// Refuses parameters that change which services are meant.
-fn supported(query: &[(String, String)]) -> Result<(), Rejection> {
+/// Refuses other datacenters than the agent's own.
+fn own_datacenter(query: &[(String, String)]) -> Result<(), Rejection> {
     if value(query, "dc").is_some_and(|dc| !dc.is_empty() && dc != DATACENTER) {
         return Err(Rejection::Datacenter);
-    }
-    if value(query, "filter").is_some_and(|filter| !filter.is_empty()) {
-        return Err(Rejection::invalid("this agent does not know ?filter; use ?tag, or filter what it answers"));
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 //!
 //! A connection counts as up once the instance has answered a gRPC health check over it; a process that is frozen accepts connections
 //! (its kernel does) but answers nothing. When calls time out the balancer asks for another check, and the instance stays out until it
-//! answers. A connection that breaks is known to be broken at once, since its task ends.
+//! answers. A connection that breaks is known to be broken at once, since its task ends; of a host that is gone without a word the kernel finds
+//! out. HTTP/2's own pings are rare, since servers take frequent ones for an attack.
 //!
 //! Servers and proxies end connections in the ordinary course, after so many calls or so much time. They announce it (GOAWAY): calls that
 //! were begun go on to their end, and further ones wait for the next connection, which is made at once.
 
+mod cause;
 mod channel;
 mod keeper;
 mod read_to_end;
@@ -19,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use user_info_layers::balance::{self, ConnectionState, Staleness};
 
+pub(super) use self::cause::words;
 pub use self::channel::Channel;
 use self::keeper::Keeper;
 use crate::tls::Connector;

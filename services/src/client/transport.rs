@@ -10,7 +10,7 @@ use user_info_layers::{Call, Error};
 use user_info_proto::user_info_client::UserInfoClient;
 use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 
-use super::connection::{InstanceConnection, Unconnected};
+use super::connection::{InstanceConnection, Unconnected, words};
 use crate::error::reason::UNREACHABLE;
 
 /// Sends `GetUserInfo` by gRPC, with the call's metadata and what is left of its time.
@@ -46,7 +46,7 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
                 }
                 Failure::answered(Error::from(&status))
             }
-            Some(cause) => unreachable(&cause.to_string(), outcome(cause, number)),
+            Some(cause) => unreachable(&words(cause), outcome(cause, number)),
         });
         if !matches!(
             &result,

@@ -63,7 +63,8 @@ pub async fn run(
 
     let listeners = listen(&config.server)?;
     let readiness = Readiness::default();
-    let (health_and_reflection, health) = grpc::health_and_reflection()?;
+    let (health_and_reflection, mut health) = grpc::health_and_reflection()?;
+    let (stopping, when_stopping) = watch::channel(false);
     let addresses = Addresses::of(&listeners, &config.server)?;
     let instance = addresses.instance(&config);
     let export = collector::export(collector, &config.tracing, &config.service, &instance.id);
@@ -77,10 +78,10 @@ pub async fn run(
         capacity: Capacity::new(&config.server),
         admin: Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router(),
         health_and_reflection,
+        stopping: when_stopping.clone(),
         tls: tls.clone(),
         ip_addr: addresses.grpc.as_str().into(),
     };
-    let (stopping, when_stopping) = watch::channel(false);
     let workers = start(&common, &readiness, &when_stopping).await?;
 
     let connections = descriptors::connections(config.server.max_connections, if config.server.admin.is_some() { 3 } else { 2 });
@@ -113,6 +114,7 @@ pub async fn run(
     }
     // draining => stopped: no new connection, no new call
     stopping.send_replace(true);
+    forget(&mut health).await;
     finish(acceptor.into_workers(), exporter, config.server.shutdown_timeout.get()).await
 }
 
@@ -197,6 +199,13 @@ async fn drain(delay: Duration, readiness: &Readiness, health: &HealthReporter, 
     health.set_service_status(HEALTH, ServingStatus::NotServing).await;
     health.set_service_status("", ServingStatus::NotServing).await;
     tokio::join!(registration.leave(), sleep(delay));
+}
+
+/// Ends those who watch the health, which they have been told is not serving: they would go on for ever.
+async fn forget(health: &mut HealthReporter) {
+    for service in [HEALTH, ""] {
+        health.clear_service_status(service).await;
+    }
 }
 
 /// Waits until the calls in flight have ended and the last spans are sent, for `limit` at most.

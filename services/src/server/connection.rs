@@ -113,6 +113,9 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawn {
 pub(crate) async fn http1(stream: impl Stream, router: Router, stopping: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
+    // A caller may close its side after the request, and still wait for the answer. One that is gone looks alike, and keeps its call until
+    // that ends, at the server's timeout at the latest.
+    builder.half_close(true);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     until_stopped(connection, stopping, http1::Connection::graceful_shutdown).await;
 }
@@ -138,7 +141,49 @@ where
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::{sleep, timeout};
+
     use super::*;
+
+    /// Sends `request` and closes the sending side; returns all that comes back until the connection ends.
+    async fn answer_to_half_closed(request: &str, handler: Duration) -> String {
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                sleep(handler).await;
+                "here"
+            }),
+        );
+        let (mut caller, server) = tokio::io::duplex(64 * 1024);
+        let (_going_on, stopping) = watch::channel(false);
+        let serving = tokio::spawn(http1(server, router, stopping));
+        caller.write_all(request.as_bytes()).await.expect("taken");
+        caller.shutdown().await.expect("open");
+        let mut answer = String::new();
+        timeout(Duration::from_secs(60), caller.read_to_string(&mut answer)).await.expect("in time").expect("text");
+        serving.await.expect("no panic");
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p5_a_caller_that_closes_its_side_is_answered() {
+        for handler in [Duration::ZERO, Duration::from_millis(100), Duration::from_secs(20)] {
+            for request in ["GET / HTTP/1.1\r\nhost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+                let answer = answer_to_half_closed(request, handler).await;
+                assert!(answer.starts_with("HTTP/1.") && answer.contains(" 200 OK") && answer.ends_with("here"), "{handler:?}: {answer}");
+            }
+            let two = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2);
+            assert_eq!(answer_to_half_closed(&two, handler).await.matches("here").count(), 2, "{handler:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p5_half_a_head_is_not_waited_for() {
+        assert!(!answer_to_half_closed("GET / HTTP/1.1\r\nhost", Duration::ZERO).await.contains("200"));
+        assert_eq!(answer_to_half_closed("", Duration::ZERO).await, "");
+    }
 
     #[test]
     fn the_window_has_room_for_a_small_message_of_each_stream() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::Either;
 use hyper::body::Body;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::server::NamedService;
@@ -22,10 +23,12 @@ use user_info_proto::user_info_server::SERVICE_NAME;
 use user_info_proto::{FILE_DESCRIPTOR_SET, GET_USER_INFO, GetUserInfoReply, GetUserInfoRequest};
 
 use self::unary::Unary;
+use self::while_running::WhileRunning;
 use super::capacity::{Capacity, Reservation, ReservedBody};
 use super::request_body::{Metered, Until};
 
 mod unary;
+mod while_running;
 
 /// The answer to a request; it keeps the request's room.
 pub type Response = http::Response<ReservedBody<tonic::body::Body>>;
@@ -86,6 +89,8 @@ pub fn health_and_reflection() -> Result<(Routes, tonic_health::server::HealthRe
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // What an error's details are made of, for those who show them, such as grpcurl.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let routes = Routes::new(health).add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
     Ok((routes, reporter))
@@ -134,12 +139,14 @@ pub struct HealthAndReflection {
     capacity: Capacity,
     ticker: Ticker,
     timeout: Duration,
+    stopping: watch::Receiver<bool>,
 }
 
 impl HealthAndReflection {
     /// Serves `routes` as long as there is room in `capacity`. What asks has to come within `timeout`, or the caller's shorter deadline.
-    pub const fn new(routes: Routes, capacity: Capacity, ticker: Ticker, timeout: Duration) -> Self {
-        Self { routes, capacity, ticker, timeout }
+    /// Whoever could go on asking for ever can no more when `stopping` turns true.
+    pub const fn new(routes: Routes, capacity: Capacity, ticker: Ticker, timeout: Duration, stopping: watch::Receiver<bool>) -> Self {
+        Self { routes, capacity, ticker, timeout, stopping }
     }
 
     fn answer<B: Body<Data = Bytes> + Send + 'static>(&mut self, request: http::Request<B>) -> ResponseFuture {
@@ -149,8 +156,12 @@ impl HealthAndReflection {
         let limit = timeout(request.headers()).map_or(self.timeout, |callers| callers.min(self.timeout));
         let alarm = self.ticker.clone().alarm(Instant::now() + limit);
         // Whoever reflects asks one thing after another.
-        let until = if request.uri().path().starts_with("/grpc.reflection.") { Until::FirstMessage } else { Until::End };
-        let answer = self.routes.call(request.map(|body| Metered::new(body, self.capacity.clone()).until(until, alarm)));
+        let answer = if request.uri().path().starts_with("/grpc.reflection.") {
+            let asks = request.map(|body| Metered::new(body, self.capacity.clone()).until(Until::FirstMessage, alarm));
+            self.routes.call(asks.map(|asks| WhileRunning::new(asks, self.stopping.clone())))
+        } else {
+            self.routes.call(request.map(|body| Metered::new(body, self.capacity.clone()).until(Until::End, alarm)))
+        };
         Box::pin(async move { answer.await.map(|response| response.map(|body| ReservedBody::new(body, Some(reserved)))) })
     }
 

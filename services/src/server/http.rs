@@ -6,7 +6,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use tower::Service;
@@ -22,6 +22,8 @@ use super::openapi;
 use crate::error::HttpError;
 use crate::process::admin;
 use crate::protojson::Reply;
+
+mod path;
 
 /// What the path of `GetUserInfo` begins with.
 const USER_INFO: &str = "/user_info/";
@@ -40,11 +42,19 @@ where
     let get_user_info = move |request: Request| {
         let (stack, reserved) = (stack.clone(), capacity.call());
         async move {
-            let call = decode(request, recorded)?;
-            let message = if reserved.is_some() { Ok(call.message) } else { Err(Error::OVERLOADED) };
-            let reply = stack.call(call.with_message(Arriving::Here(message))).await;
+            let (parts, _) = request.into_parts();
+            let message = match decode(parts.uri.path()) {
+                Ok(message) => message,
+                Err(error) => return path::elsewhere(&parts.uri).map(moved).ok_or(HttpError(error)), // such as `.`
+            };
+            let message = if reserved.is_some() { Ok(message) } else { Err(Error::OVERLOADED) };
+            let mut call = Call { metadata: parts.headers, ..Call::new(Kind::Http, GET_USER_INFO, Arriving::Here(message)) };
+            if recorded {
+                call.extensions.insert(HttpRequest::new(parts.method, ROUTE, parts.uri.path()));
+            }
+            let reply = stack.call(call).await;
             let response = reply.map_or_else(|error| HttpError(error).into_response(), |reply| Json(Reply::from(&reply)).into_response());
-            Ok::<_, HttpError>(holding(response, reserved))
+            Ok(holding(response, reserved))
         }
     };
     Router::new()
@@ -83,26 +93,18 @@ fn holding(response: Response, reserved: Option<Reservation>) -> Response {
     response.map(|body| Body::new(ReservedBody::new(body, reserved)))
 }
 
-/// As Kratos with `StrictSlash`: a path with a slash too many is redirected.
 async fn fallback(uri: Uri) -> Result<Response, HttpError> {
-    match uri.path().strip_suffix('/').filter(|p| p.starts_with(USER_INFO) && p.len() > USER_INFO.len()) {
-        Some(path) if !path[USER_INFO.len()..].contains('/') => {
-            Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, path.to_owned())]).into_response())
-        }
-        _ => Err(admin::not_found()),
-    }
+    path::elsewhere(&uri).map(moved).ok_or_else(admin::not_found)
 }
 
-/// The call that a request makes; 400 CODEC, in Kratos' words, if the path holds no user id.
-fn decode(request: Request, recorded: bool) -> Result<Call<GetUserInfoRequest>, Error> {
-    let (parts, _) = request.into_parts();
-    let text = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let message = GetUserInfoRequest { user_id: parse_int64(&percent_decode_str(text).decode_utf8_lossy())? };
-    let mut call = Call { metadata: parts.headers, ..Call::new(Kind::Http, GET_USER_INFO, message) };
-    if recorded {
-        call.extensions.insert(HttpRequest::new(parts.method, ROUTE, parts.uri.path()));
-    }
-    Ok(call)
+fn moved(location: HeaderValue) -> Response {
+    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, location)]).into_response()
+}
+
+/// What is asked for with this path; 400 CODEC, in Kratos' words, if it holds no user id.
+fn decode(path: &str) -> Result<GetUserInfoRequest, Error> {
+    let text = path.rsplit('/').next().unwrap_or_default();
+    Ok(GetUserInfoRequest { user_id: parse_int64(&percent_decode_str(text).decode_utf8_lossy())? })
 }
 
 /// Reads a decimal int64 as Go's `strconv.ParseInt` does, and words its errors so. The text itself is cut short in the error.

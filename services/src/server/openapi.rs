@@ -58,7 +58,16 @@ pub fn document() -> Value {
 fn get_user_info() -> Value {
     let refused = Error::new(400, reason::CODEC, r#"parsing field "userID": strconv.ParseInt: parsing "x": invalid syntax"#);
     let fault = Error::new(500, "random error", "random error");
-    let mut responses = BTreeMap::from([("200".to_owned(), body("The user.", "GetUserInfoReply"))]);
+    let moved = json!({
+        "description": "The path has a slash too many, an empty segment, `.` or `..`: the clean path, with the same query, is in `Location`.",
+        "headers": {"Location": {"required": true, "schema": {"type": "string", "format": "uri-reference"}}},
+    });
+    let too_large = json!({"description": "The head of the request is larger than 16 KiB, or has more than 100 fields. Without a body."});
+    let mut responses = BTreeMap::from([
+        ("200".to_owned(), body("The user.", "GetUserInfoReply")),
+        ("301".to_owned(), moved),
+        ("431".to_owned(), too_large),
+    ]);
     for (description, error) in [
         ("`userID` is no 64-bit integer.", refused),
         ("No user has this id.", error::USER_NOT_FOUND),
@@ -85,7 +94,7 @@ fn get_user_info() -> Value {
         "summary": "A user and how often the user's page was viewed.",
         "parameters": [{
             "name": "userID", "in": "path", "required": true, "description": "The user's id.",
-            "schema": {"type": "string", "format": "int64", "pattern": "^[+-]?[0-9]+$"}, "example": "1",
+            "schema": {"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}, "example": 1,
         }],
         "responses": responses,
     })
@@ -178,6 +187,15 @@ mod tests {
         compare(&schemas["Readiness"], Report { ready: true, draining: false, parts }, &schemas);
         let config = crate::reload::InForce { generation: 1, config: (), problem: None, restart_needed: false };
         compare(&schemas["Config"], config, &schemas);
+    }
+
+    #[test]
+    fn p11_user_ids_have_bounds_and_what_is_no_call_is_documented() {
+        let operation = get_user_info();
+        let schema = &operation["parameters"][0]["schema"];
+        assert_eq!((schema["minimum"].as_i64(), schema["maximum"].as_i64()), (Some(i64::MIN), Some(i64::MAX)));
+        assert!(operation["responses"]["301"]["headers"]["Location"].is_object());
+        assert!(operation["responses"]["431"]["description"].as_str().is_some_and(|text| text.contains("100 fields")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::sync::watch;
 use tonic::service::Routes;
 use user_info_api::config::UserInfoConfig;
 use user_info_layers::middleware::deadline::DeadlineLayer;
@@ -48,6 +49,8 @@ pub(super) struct Common {
     pub admin: Router,
     /// Health and reflection.
     pub health_and_reflection: Routes,
+    /// Turns true when no new call is taken.
+    pub stopping: watch::Receiver<bool>,
     /// The certificates.
     pub tls: Option<Arc<TlsAcceptor>>,
     /// The advertised gRPC address, in whose name calls are answered.
@@ -60,7 +63,7 @@ impl Common {
     /// # Errors
     /// If a store refuses what the configuration says of it.
     pub(super) async fn services(self) -> Result<(Services<impl GrpcService>, Data), ConnectError> {
-        let Self { config, stack, data_metrics, capacity, admin, health_and_reflection, tls, ip_addr } = self;
+        let Self { config, stack, data_metrics, capacity, admin, health_and_reflection, stopping, tls, ip_addr } = self;
         let ticker = Ticker::default();
         tokio::spawn(ticker.clone().run());
         let data = Data::open(&config.users, &config.views, &data_metrics).await?;
@@ -69,7 +72,7 @@ impl Common {
         let stack = stack.service(DeadlineLayer::new(ticker.clone(), timeout), handler(data.clone(), ip_addr));
         let beside = if config.server.admin.is_none() { admin.clone() } else { Router::new() };
         let http = http::router(stack.clone(), recorded, capacity.clone(), beside);
-        let others = grpc::HealthAndReflection::new(health_and_reflection, capacity.clone(), ticker.clone(), timeout);
+        let others = grpc::HealthAndReflection::new(health_and_reflection, capacity.clone(), ticker.clone(), timeout, stopping);
         let services = Services {
             http_by_http2: http::bounded(http.clone(), capacity.clone()),
             http,

@@ -131,6 +131,19 @@ mod tests {
         assert_eq!(window.sums(now), Sums { total: 40_000, accepts: 10_000 });
     }
 
+    /// As workers do that read the clock and are interrupted before they count.
+    #[test]
+    fn p3_counts_out_of_order_by_less_than_the_window_are_all_there() {
+        let start = Instant::now();
+        let window = Window::new(LENGTH, start);
+        let at = |ms| start + Duration::from_millis(ms);
+        for ms in [900, 100, 1200, 0, 899, 1201] {
+            window.add(ms % 2 == 0, at(ms));
+        }
+        assert_eq!(window.sums(at(1201)), Sums { total: 6, accepts: 4 });
+        assert_eq!(window.sums(at(900)), Sums { total: 4, accepts: 3 }, "as it was then");
+    }
+
     #[test]
     fn a_full_bucket_keeps_its_ratio() {
         let now = Instant::now();

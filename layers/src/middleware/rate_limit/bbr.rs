@@ -95,7 +95,7 @@ impl Bbr {
             let alert = window.last_refusal.is_some_and(|at| now.saturating_duration_since(at) <= COOL_OFF);
             if (busy || alert) && in_flight as f64 > window.max_in_flight(now) {
                 if busy {
-                    window.last_refusal = Some(now);
+                    window.last_refusal = window.last_refusal.max(Some(now));
                 }
                 return None;
             }
@@ -144,6 +144,6 @@ impl Guard for Permit {
         let current = window.advance(now);
         let (count, latency) = &mut window.buckets[current];
         *count += 1;
-        *latency += (now - self.begun).as_secs_f64() * 1000.0;
+        *latency += now.saturating_duration_since(self.begun).as_secs_f64() * 1000.0;
     }
 }

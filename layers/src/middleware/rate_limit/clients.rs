@@ -34,18 +34,18 @@ impl Clients {
         }
     }
 
-    /// Takes a token from `caller`'s bucket, if there is one.
-    pub(super) fn allow(&self, caller: &str, now: Instant) -> bool {
+    /// Takes a token from `caller`'s bucket, if there is one, for a call `received` then.
+    pub(super) fn allow(&self, caller: &str, received: Instant) -> bool {
         if let Some(bucket) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(caller) {
-            return bucket.allow(now);
+            return bucket.admit(received, Instant::now);
         }
         if !self.each || caller.is_empty() {
-            return self.others.allow(now);
+            return self.others.admit(received, Instant::now);
         }
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST && !buckets.contains_key(caller) {
-            return self.others.allow(now);
+            return self.others.admit(received, Instant::now);
         }
-        buckets.entry(caller.into()).or_insert_with(|| Gcra::new(self.rate, self.burst)).allow(now)
+        buckets.entry(caller.into()).or_insert_with(|| Gcra::new(self.rate, self.burst)).admit(received, Instant::now)
     }
 }

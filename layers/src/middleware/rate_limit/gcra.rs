@@ -38,11 +38,25 @@ impl Gcra {
         Self { epoch: Instant::now(), interval, tolerance: interval * u64::from(burst.max(1) - 1), due: AtomicU64::new(0) }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token, if there is one `now`. Callers that share a clock and a bucket ask [`admit`](Self::admit).
     pub fn allow(&self, now: Instant) -> bool {
-        let now = nanos_since(self.epoch, now);
-        let next = |due: u64| (due <= now.saturating_add(self.tolerance)).then(|| due.max(now).saturating_add(self.interval));
-        self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        self.admit(now, || now)
+    }
+
+    /// Takes a token for a call that was `received` a while ago, if there was one then or is one by the `clock`.
+    ///
+    /// Others may have moved the bucket on since the call was received, so that it looks empty from there. Then the present decides: the
+    /// clock is read after the bucket, and is never behind what others did to it. So no call is refused that a bucket would allow that is
+    /// asked at the time of each decision, and in a span of time no more calls pass than that, and those received before it.
+    pub fn admit(&self, received: Instant, clock: impl Fn() -> Instant) -> bool {
+        let received = nanos_since(self.epoch, received);
+        let full = |due: u64, now: u64| due > now.saturating_add(self.tolerance);
+        let next = |due: u64| {
+            let now = if full(due, received) { nanos_since(self.epoch, clock()).max(received) } else { received };
+            (!full(due, now)).then(|| due.max(now).saturating_add(self.interval))
+        };
+        // What the clock was when the bucket was moved on comes before what it is for those who see that.
+        self.due.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
     }
 }
 
@@ -76,7 +90,68 @@ mod tests {
         assert_eq!(total, 500);
     }
 
+    /// As issue 19 has it: a limit far above the load, and a worker that decides 4 ms after its call was received.
+    #[test]
+    fn p3_a_call_that_waited_is_not_refused_for_what_came_meanwhile() {
+        let bucket = Gcra::new(1_000_000, 100);
+        let at = |us| bucket.epoch + Duration::from_micros(us);
+        assert!(bucket.allow(at(5000)), "of another worker");
+        assert!(bucket.admit(at(1000), || at(5001)));
+        let burst = (0..200).filter(|_| bucket.admit(at(1000), || at(5001))).count();
+        assert_eq!(burst, 99, "the burst is not exceeded: of its hundred tokens one is taken");
+    }
+
+    /// Each thread reads the clock, and is interrupted now and then before it asks. Together they are far slower than the limit.
+    #[test]
+    fn p3_threads_whose_clocks_are_read_out_of_order_are_never_refused() {
+        let bucket = Gcra::new(500_000_000, 1000);
+        let refused = |_| {
+            let call = |i: u32| {
+                let received = Instant::now();
+                if i.is_multiple_of(97) {
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+                bucket.admit(received, Instant::now)
+            };
+            (0..20_000).filter(|i| !call(*i)).count()
+        };
+        let total: usize = std::thread::scope(|s| {
+            let threads: Vec<_> = (0..4).map(|i| s.spawn(move || refused(i))).collect();
+            threads.into_iter().map(|t| t.join().expect("no panic")).sum()
+        });
+        assert_eq!(total, 0);
+    }
+
     proptest! {
+        /// A model of many workers: calls are received one after another, and decided up to 8 ms later, so out of order. As long as a bucket
+        /// that is asked at the times of the decisions, in their order, allows all, so does this one. It never allows more than the burst, and
+        /// a token each interval from the first call on.
+        #[test]
+        fn p3_calls_decided_out_of_order_are_refused_only_beyond_the_limit(
+            rate in 100u32..2_000_000,
+            burst in 1u32..200,
+            calls in prop::collection::vec((0u64..200_000, 0u64..8_000_000), 1..300),
+        ) {
+            let (bucket, oracle) = (Gcra::new(rate, burst), Gcra::new(rate, burst));
+            let mut received = 0;
+            let mut times: Vec<(u64, u64)> = Vec::new();
+            for (gap, wait) in calls {
+                received += gap;
+                times.push((received + wait, received));
+            }
+            times.sort_unstable();
+            let at = |nanos| bucket.epoch + Duration::from_nanos(nanos);
+            let first = times.iter().map(|(_, received)| *received).min().unwrap_or_default();
+            let (mut below, mut passed) = (true, 0);
+            for (decided, received) in times {
+                below &= oracle.allow(oracle.epoch + Duration::from_nanos(decided));
+                let allowed = bucket.admit(at(received), || at(decided));
+                prop_assert!(allowed || !below, "refused below the limit");
+                passed += u64::from(allowed);
+                prop_assert!(passed <= u64::from(burst) + (decided - first) / bucket.interval);
+            }
+        }
+
         /// The crate `governor` decides the same for any arrivals.
         #[test]
         fn decides_as_governor(rate in 1u32..5000, burst in 1u32..50, gaps in prop::collection::vec(0u64..3_000_000, 1..200)) {

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::bbr::{COOL_OFF, Permit};
@@ -51,6 +50,23 @@ async fn callers_have_buckets_of_their_own() {
     tokio::time::advance(Duration::from_millis(1)).await;
     assert_eq!(answer(&layer, "gold").await, Ok(()));
     assert_eq!(answer(&layer, "a").await, Err(Error::RATELIMIT));
+}
+
+/// The message may have taken its time, or the worker: the call was received before others that were decided earlier.
+#[tokio::test(start_paused = true)]
+async fn p3_a_call_received_long_ago_has_the_tokens_of_now() {
+    for scope in [Scope::Instance, Scope::Client] {
+        let layer = layer();
+        layer.configure(Some(TokenBucket { requests_per_second: 100, scope, ..TokenBucket::default() }.into()));
+        let mut early = Call::new(Kind::Grpc, "/op", ());
+        early.metadata.insert(CALLER, http::HeaderValue::from_static("a"));
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!(answer(&layer, "a").await, Ok(()));
+        tokio::time::advance(Duration::from_millis(10)).await;
+        let mut service = layer.layer(tower::service_fn(|_: Call<()>| ready(Ok::<_, Error>(()))));
+        assert_eq!(service.call(early).await, Ok(()), "{scope:?}");
+        assert_eq!(answer(&layer, "a").await, Err(Error::RATELIMIT), "its token is taken");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use http::Uri;
 use hyper::client::conn::http2::Builder;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -20,7 +21,7 @@ use user_info_backoff::Backoff;
 use user_info_layers::balance::Staleness;
 
 use super::read_to_end::ReadToEnd;
-use super::{Channel, ChannelState, Feedback};
+use super::{Channel, ChannelState, Feedback, words};
 use crate::stream::Stream;
 use crate::tls::Connector;
 
@@ -30,8 +31,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 /// A connection that was up for this long was a healthy one.
 const HEALTHY: Duration = Duration::from_secs(1);
-/// A connection with calls in flight on which nothing was read for this long is pinged. Go servers end connections that ping often.
+/// A connection that is quiet for this long is probed by the kernel, and ends if the host at its other end does not answer within
+/// [`PATIENCE`]. What it does not take for that long ends it, too.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A connection with calls in flight on which nothing was read for this long is pinged over HTTP/2, which a frozen process or a proxy before a
+/// lost host does not answer. By default, servers of gRPC in Go, C++, Python and Java end a connection that is pinged more often than each
+/// 5 minutes (`ENHANCE_YOUR_CALM`, `too_many_pings`).
+const PING: Duration = Duration::from_secs(5 * 60 + 10);
 
 /// Spawns what hyper asks for, a future for each call. Boxed before, since it is big and tokio moves it several times.
 #[derive(Debug, Clone, Copy)]
@@ -55,20 +61,23 @@ type Ended = Result<Option<hyper::Error>, JoinError>;
 /// Runs a connection; tells how it ended.
 type Task = JoinHandle<Option<hyper::Error>>;
 
-/// Why a connection ended, with the deepest cause: of a refused certificate only that one speaks.
+/// Why a connection ended.
 fn broken(ended: Ended) -> Arc<str> {
     let Ok(Some(error)) = ended else { return "the connection ended".into() };
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    format!("the connection broke: {cause}").into()
+    format!("the connection broke: {}", words(&error)).into()
 }
 
 /// Whether one of both sides ended the connection for an error of the other, such as too many pings: the next one would fare no better.
 fn refused(ended: &Ended) -> bool {
     let cause = ended.as_ref().ok().and_then(Option::as_ref).and_then(std::error::Error::source);
     cause.and_then(|cause| cause.downcast_ref()).is_some_and(|cause: &h2::Error| cause.is_go_away())
+}
+
+/// Lets the kernel end the connection if its other end is gone.
+fn notice_a_lost_host(stream: &TcpStream) -> std::io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(KEEP_ALIVE + PATIENCE))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(PATIENCE))
 }
 
 /// Keeps an instance connected, in a task of its own.
@@ -143,7 +152,7 @@ impl Keeper {
             Ok(Err(error)) => return Err(error.to_string().into()),
             Err(_) => return Err(format!("no connection within {PATIENCE:?}").into()),
         };
-        stream.set_nodelay(true).map_err(|e| e.to_string())?;
+        stream.set_nodelay(true).and_then(|()| notice_a_lost_host(&stream)).map_err(|e| e.to_string())?;
         let stream = ReadToEnd::new(stream);
         let Some(tls) = &self.tls else { return self.begin(stream).await };
         let host = self.origin.host().unwrap_or_default();
@@ -158,7 +167,7 @@ impl Keeper {
     async fn begin(&mut self, stream: impl Stream) -> Result<(Channel, Task), Arc<str>> {
         let (sender, connection) = Builder::new(Spawner)
             .timer(TokioTimer::new())
-            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_interval(PING)
             .keep_alive_timeout(PATIENCE)
             .handshake(TokioIo::new(stream))
             .await
@@ -239,5 +248,24 @@ impl Keeper {
         self.said = news;
         self.state.send_replace(state);
         self.stale.mark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn c2_the_kernel_finds_out_that_a_host_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
+        notice_a_lost_host(&stream).expect("options of Linux");
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEP_ALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option"), PATIENCE);
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(KEEP_ALIVE + PATIENCE));
     }
 }

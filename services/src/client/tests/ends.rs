@@ -12,6 +12,8 @@ use crate::client::connection::{InstanceConnection, Unconnected};
 const REPLY: &[u8] = &[0, 0, 0, 0, 0];
 const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 
+mod pings;
+
 /// What a server does with each connection.
 #[derive(Debug, Clone, Copy)]
 enum Manner {
@@ -149,6 +151,14 @@ async fn who_asks_for_calm_gets_it() {
     // Each is of use, so the next one follows after the shortest pause.
     assert!((2.0..=2.0 + time.as_secs_f64() / 0.08).contains(&connections), "{connections} in {time:?}");
     assert!(client.metrics().contains("code=\"503\""), "and calls are refused meanwhile: {}", client.metrics());
+}
+
+#[tokio::test]
+async fn c2_who_asks_for_calm_is_quoted() {
+    let server = Ending::start(Manner::RefusesAfter(2, Reason::ENHANCE_YOUR_CALM)).await;
+    let client = Client::to(&[&server.address], &UserClientLive::default()).await;
+    let failed = client.ask_many(20, 1).await;
+    assert!(failed.iter().any(|error| error.message.contains("ENHANCE_YOUR_CALM")), "{failed:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,12 @@
+use futures_util::{StreamExt, stream};
 use tokio::task::JoinHandle;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use user_info_proto::GetUserInfoRequest;
 use user_info_proto::user_info_client::UserInfoClient;
 
@@ -37,6 +45,41 @@ async fn serves_on_what_is_bound_already_and_stops_when_told() {
     assert_eq!((reply.user.expect("found").user_id, reply.ip_addr), (1, address.to_string()));
     stop.send(()).expect("it runs");
     timeout(LIMIT, running).await.expect("in time").expect("no panic").expect("it had started");
+}
+
+#[tokio::test]
+async fn p10_those_who_watch_and_reflect_are_told_and_do_not_hold_the_stop() {
+    let config = config(", shutdownTimeout: 600s");
+    let listeners = Listeners::bind(&config.server).expect("free ports");
+    let address = format!("http://{}", listeners.grpc.local_addr().expect("bound"));
+    let (stop, running) = start(config, listeners);
+    let conversation = async {
+        let channel = Endpoint::from_shared(address).expect("an address").connect().await.expect("it listens already");
+        let mut health = HealthClient::new(channel.clone());
+        let mut watches = Vec::new();
+        for service in ["", HEALTH] {
+            let mut watch = health.watch(HealthCheckRequest { service: service.into() }).await.expect("known").into_inner();
+            let first = watch.message().await.expect("no error").expect("a first message");
+            assert_eq!(first.status(), ServingStatus::Serving, "{service}");
+            watches.push(watch);
+        }
+        let mut reflection = ServerReflectionClient::new(channel);
+        let question = ServerReflectionRequest { host: String::new(), message_request: Some(MessageRequest::ListServices(String::new())) };
+        let asks_on = stream::iter([question]).chain(stream::pending());
+        let mut answers = reflection.server_reflection_info(asks_on).await.expect("known").into_inner();
+        answers.message().await.expect("no error").expect("the services");
+
+        stop.send(()).expect("it runs");
+        for watch in &mut watches {
+            let last = watch.message().await.expect("no error").expect("one more message");
+            assert_eq!(last.status(), ServingStatus::NotServing);
+            assert_eq!(watch.message().await.expect("no error"), None);
+        }
+        assert_eq!(answers.message().await.expect("no error"), None);
+        // They may keep their connections.
+        running.await
+    };
+    timeout(LIMIT, conversation).await.expect("in time").expect("no panic").expect("it had started");
 }
 
 #[tokio::test]

@@ -1,8 +1,13 @@
 use bytes::Bytes;
+use futures_util::stream;
 use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use prost::Message;
 use tonic::Code;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tower::{Layer, ServiceExt};
 use user_info_layers::middleware::receive::ReceiveLayer;
 
@@ -49,6 +54,35 @@ fn lengths_that_lie_are_refused() {
         assert!(matches!(code, Code::Internal | Code::OutOfRange | Code::InvalidArgument), "{length}: {code:?}");
     }
     assert_ne!(status(frame(1, 0, &[]), &[]), Code::Ok, "compressed, and does not say how");
+}
+
+/// What grpcurl asks when it shows an error.
+#[tokio::test]
+async fn p9_reflection_knows_what_errors_are_made_of() {
+    let (routes, _reporter) = health_and_reflection().expect("descriptors");
+    let ask = async |question: MessageRequest| {
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+        let mut client = ServerReflectionClient::new(routes.clone());
+        let mut answers = client.server_reflection_info(stream::iter([request])).await.expect("known").into_inner();
+        answers.message().await.expect("no error").expect("an answer").message_response
+    };
+    let file = |answer| {
+        let Some(MessageResponse::FileDescriptorResponse(file)) = answer else { panic!("no file: {answer:?}") };
+        String::from_utf8_lossy(&file.file_descriptor_proto.concat()).into_owned()
+    };
+    for name in ["ErrorInfo", "BadRequest", "RetryInfo", "Status"] {
+        let found = file(ask(MessageRequest::FileContainingSymbol(format!("google.rpc.{name}"))).await);
+        assert!(found.contains(name), "{found}");
+    }
+    for import in ["any", "duration"] {
+        let name = format!("google/protobuf/{import}.proto");
+        assert!(file(ask(MessageRequest::FileByFilename(name.clone())).await).contains(&name));
+    }
+    let services = ask(MessageRequest::ListServices(String::new())).await;
+    let Some(MessageResponse::ListServicesResponse(services)) = services else { panic!("no list: {services:?}") };
+    let mut names: Vec<_> = services.service.into_iter().map(|service| service.name).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["api.user_info.UserInfo", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"]);
 }
 
 proptest! {

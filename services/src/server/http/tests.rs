@@ -66,7 +66,36 @@ async fn describes_itself() {
 async fn a_slash_too_many_is_redirected() {
     let (status, location, _) = answer("GET", "/user_info/1/").await;
     assert_eq!((status, &*location), (301, "/user_info/1"));
-    assert_eq!(answer("GET", "/user_info//").await.0, 404);
+    // To where there is nothing, as Kratos does.
+    let (status, location, _) = answer("GET", "/user_info//").await;
+    assert_eq!((status, &*location), (301, "/user_info/"));
+    assert_eq!(answer("GET", "/user_info/").await.0, 404);
+}
+
+/// What Kratos 2.5 answers, by the sources of its router.
+#[tokio::test]
+async fn s1_an_unclean_path_is_redirected_with_its_query() {
+    for (asked, location) in [
+        ("/user_info/1/?a=b", "/user_info/1?a=b"),
+        ("/user_info/1/?", "/user_info/1?"),
+        ("//user_info/1", "/user_info/1"),
+        ("//user_info/1?a=b&a=//c/../d", "/user_info/1?a=b&a=//c/../d"),
+        ("/user_info//1", "/user_info/1"),
+        ("/user_info///1//", "/user_info/1/"),
+        ("/x/../user_info/1", "/user_info/1"),
+        ("/../../user_info/./1", "/user_info/1"),
+        ("/user_info/.", "/user_info"),
+        ("/user_info/..?x", "/?x"),
+        ("//elsewhere.example/..", "/"),
+        ("/user_info/%31/", "/user_info/%31"),
+        ("//openapi.json", "/openapi.json"),
+    ] {
+        let (status, about, body) = answer("GET", asked).await;
+        assert_eq!((status, &*about, &*body), (301, location, ""), "{asked}");
+    }
+    for (asked, status) in [("/", 404), ("/user_info", 404), ("/user_info/1/2/", 404), ("/user_info/%2E", 400), ("/user_info/1%2F", 400)] {
+        assert_eq!(answer("GET", asked).await.0, status, "{asked}");
+    }
 }
 
 #[tokio::test]
