@@ -3,7 +3,7 @@
 pub mod admin;
 mod bind;
 pub mod readiness;
-pub mod registration;
+pub mod running_registrar;
 mod serve;
 
 pub use bind::{BindError, bind};

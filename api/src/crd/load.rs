@@ -3,8 +3,8 @@
 mod defaults;
 mod document;
 mod error;
-mod judge;
 mod path;
+mod validate;
 
 use kube::core::cel::{CompiledSchema, ValidationErrors, Validator, compile_schema};
 use serde_json::Value;
@@ -68,7 +68,7 @@ fn resource(mut value: Value) -> Result<UserInfoDeployment, LoadError> {
     identify(&value)?;
     let schema = super::schema();
     defaults::drop_nulls(schema, &mut value);
-    let problems = judge::problems(schema, &value);
+    let problems = validate::problems(schema, &value);
     if !problems.is_empty() {
         return Err(problems.into());
     }

@@ -24,7 +24,7 @@ use crate::collector::{self, CollectorError};
 use crate::error::ErrorBody;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
-use crate::process::registration::RunningRegistrar;
+use crate::process::running_registrar::RunningRegistrar;
 use crate::process::{bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::{advertised, hostname};

@@ -1,6 +1,6 @@
 //! Keeps this instance registered: one task from start to stop.
 
-mod plan;
+mod schedule;
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use user_info_consul::Registration;
 use super::client::{AgentClient, CallError, SetupError};
 use super::instance::Instance;
 use super::metrics::RegistrarMetrics;
-use plan::{Plan, Step, StepOutcome};
+use schedule::{Schedule, Step, StepOutcome};
 
 /// Longest time that leaving the registry may take.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -53,7 +53,7 @@ pub struct Registrar {
     registration: Registration,
     check: String,
     interval: Duration,
-    plan: Plan,
+    schedule: Schedule,
     state: watch::Sender<RegistrarState>,
     metrics: RegistrarMetrics,
 }
@@ -67,7 +67,7 @@ impl Registrar {
         let agents = AgentClient::all(consul, section)?;
         let interval = consul.interval.get();
         Ok(Self {
-            plan: Plan::new(agents.len(), interval),
+            schedule: Schedule::new(agents.len(), interval),
             agents,
             registration: instance.registration(consul)?,
             check: instance.ttl_check(),
@@ -102,11 +102,11 @@ impl Registrar {
 
     /// Takes one step; returns how long to wait before the next.
     async fn turn(&mut self) -> Duration {
-        let (step, result) = match self.plan.next() {
+        let (step, result) = match self.schedule.next() {
             step @ Step::Register(agent) => (step, self.agents[agent].register(&self.registration).await),
             step @ Step::Heartbeat(agent) => (step, self.agents[agent].pass(&self.check).await),
         };
-        let delay = self.plan.finish(outcome(step, &result));
+        let delay = self.schedule.finish(outcome(step, &result));
         match (step, result) {
             (Step::Register(_), Ok(())) => delay,
             (Step::Heartbeat(agent), Ok(())) => {
@@ -152,16 +152,16 @@ impl Registrar {
 
     /// Removes entries left behind at agents that are back; those still away get another try with the next heartbeat.
     async fn clean_up(&mut self) {
-        let gone = self.deregister(self.plan.stale(), self.interval / 2).await;
+        let gone = self.deregister(self.schedule.stale(), self.interval / 2).await;
         for agent in gone {
             tracing::info!(id = self.registration.id, agent = self.agents[agent].address(), "removed the entry left behind");
-            self.plan.cleaned(agent);
+            self.schedule.cleaned(agent);
         }
     }
 
     async fn leave(self) {
         self.metrics.registered.set(0);
-        let touched = self.plan.touched();
+        let touched = self.schedule.touched();
         let gone = self.deregister(touched.clone(), LEAVE).await;
         for agent in touched.iter().filter(|agent| !gone.contains(agent)) {
             tracing::warn!(id = self.registration.id, agent = self.agents[*agent].address(), "could not deregister");
@@ -179,7 +179,7 @@ impl Registrar {
     }
 }
 
-/// What an answer means for the plan. An agent that lost us answers a heartbeat with 404, before 1.11 with 500.
+/// What an answer means for the schedule. An agent that lost us answers a heartbeat with 404, before 1.11 with 500.
 fn outcome(step: Step, result: &Result<(), CallError>) -> StepOutcome {
     let Err(error) = result else { return StepOutcome::Done };
     match (step, error.status()) {

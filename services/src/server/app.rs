@@ -27,7 +27,7 @@ use crate::data::Data;
 use crate::process::BindError;
 use crate::process::admin::Admin;
 use crate::process::readiness::{Part, Readiness};
-use crate::process::registration::RunningRegistrar;
+use crate::process::running_registrar::RunningRegistrar;
 use crate::registry::Instance;
 use crate::registry::host::advertised;
 use crate::reload::Live;

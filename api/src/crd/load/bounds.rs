@@ -230,7 +230,7 @@ fn walk<C: Check + JsonSchema + Serialize + DeserializeOwned>(bases: &[&str]) ->
     let schema = schema_of::<C>();
     let rules = compile_schema(&schema);
     let by_schema =
-        |value: &Value| judge::problems(&schema, value).is_empty() && Validator::new().validate_compiled(&rules, value, None).is_ok();
+        |value: &Value| validate::problems(&schema, value).is_empty() && Validator::new().validate_compiled(&rules, value, None).is_ok();
     let by_check = |value: &Value| serde_json::from_value::<C>(value.clone()).is_ok_and(|config| config.violations().is_empty());
     let bases: Vec<_> =
         bases.iter().map(|text| serde_json::to_value(serde_yaml::from_str::<C>(text).expect(text)).expect("JSON")).collect();

@@ -37,7 +37,7 @@ enum Phase {
 
 /// The state machine. Agents are numbered from 0.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Schedule {
     agents: usize,
     current: usize,
     phase: Phase,
@@ -47,8 +47,8 @@ pub(super) struct Plan {
     touched: Vec<bool>,
 }
 
-impl Plan {
-    /// A plan for `agents` agents, at least one, with a heartbeat each `interval`.
+impl Schedule {
+    /// A schedule for `agents` agents, at least one, with a heartbeat each `interval`.
     pub(super) fn new(agents: usize, interval: Duration) -> Self {
         let backoff = Backoff::new(Duration::from_millis(250).min(interval), Duration::from_secs(10).min(interval)).with_jitter(0.5, 1.0);
         Self { agents, current: 0, phase: Phase::Joining { tried: 0 }, interval, backoff, touched: vec![false; agents] }
@@ -137,63 +137,63 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    /// A plan after these steps and outcomes.
-    fn plan(agents: usize, outcomes: &[StepOutcome]) -> Plan {
-        let mut plan = Plan::new(agents, INTERVAL);
+    /// A schedule after these steps and outcomes.
+    fn schedule(agents: usize, outcomes: &[StepOutcome]) -> Schedule {
+        let mut schedule = Schedule::new(agents, INTERVAL);
         for &outcome in outcomes {
-            plan.next();
-            plan.finish(outcome);
+            schedule.next();
+            schedule.finish(outcome);
         }
-        plan
+        schedule
     }
 
     #[test]
     fn registers_then_beats_at_once_then_each_interval() {
-        let mut plan = Plan::new(1, INTERVAL);
-        assert_eq!(plan.next(), Step::Register(0));
-        assert_eq!(plan.finish(StepOutcome::Done), Duration::ZERO);
-        assert_eq!(plan.next(), Step::Heartbeat(0));
-        assert_eq!(plan.finish(StepOutcome::Done), INTERVAL);
-        assert_eq!(plan.next(), Step::Heartbeat(0));
+        let mut schedule = Schedule::new(1, INTERVAL);
+        assert_eq!(schedule.next(), Step::Register(0));
+        assert_eq!(schedule.finish(StepOutcome::Done), Duration::ZERO);
+        assert_eq!(schedule.next(), Step::Heartbeat(0));
+        assert_eq!(schedule.finish(StepOutcome::Done), INTERVAL);
+        assert_eq!(schedule.next(), Step::Heartbeat(0));
     }
 
     #[test]
     fn registers_again_at_once_when_forgotten_but_not_in_a_tight_loop() {
-        let mut plan = plan(1, &[StepOutcome::Done, StepOutcome::Done]);
-        assert_eq!(plan.finish(StepOutcome::Forgotten), Duration::ZERO);
-        assert_eq!(plan.next(), Step::Register(0));
-        assert_eq!(plan.finish(StepOutcome::Done), Duration::ZERO);
-        assert!(plan.finish(StepOutcome::Forgotten) > Duration::ZERO);
+        let mut schedule = schedule(1, &[StepOutcome::Done, StepOutcome::Done]);
+        assert_eq!(schedule.finish(StepOutcome::Forgotten), Duration::ZERO);
+        assert_eq!(schedule.next(), Step::Register(0));
+        assert_eq!(schedule.finish(StepOutcome::Done), Duration::ZERO);
+        assert!(schedule.finish(StepOutcome::Forgotten) > Duration::ZERO);
     }
 
     #[test]
     fn goes_to_the_next_agent_after_two_missed_heartbeats() {
-        let mut plan = plan(2, &[StepOutcome::Done, StepOutcome::Done, StepOutcome::AgentFailed]);
-        assert_eq!(plan.next(), Step::Heartbeat(0));
-        assert_eq!(plan.finish(StepOutcome::AgentFailed), Duration::ZERO);
-        assert_eq!(plan.next(), Step::Register(1));
-        assert_eq!(plan.stale(), [0; 0], "the old entry stays until there is a new one");
-        plan.finish(StepOutcome::Done);
-        assert_eq!(plan.stale(), [0]);
-        plan.cleaned(0);
-        assert_eq!(plan.stale(), [0; 0]);
-        assert_eq!(plan.touched(), [1]);
+        let mut schedule = schedule(2, &[StepOutcome::Done, StepOutcome::Done, StepOutcome::AgentFailed]);
+        assert_eq!(schedule.next(), Step::Heartbeat(0));
+        assert_eq!(schedule.finish(StepOutcome::AgentFailed), Duration::ZERO);
+        assert_eq!(schedule.next(), Step::Register(1));
+        assert_eq!(schedule.stale(), [0; 0], "the old entry stays until there is a new one");
+        schedule.finish(StepOutcome::Done);
+        assert_eq!(schedule.stale(), [0]);
+        schedule.cleaned(0);
+        assert_eq!(schedule.stale(), [0; 0]);
+        assert_eq!(schedule.touched(), [1]);
     }
 
     #[test]
     fn one_missed_heartbeat_is_forgiven() {
-        let mut plan = plan(2, &[StepOutcome::Done, StepOutcome::AgentFailed, StepOutcome::Done, StepOutcome::AgentFailed]);
-        assert_eq!(plan.next(), Step::Heartbeat(0));
+        let mut schedule = schedule(2, &[StepOutcome::Done, StepOutcome::AgentFailed, StepOutcome::Done, StepOutcome::AgentFailed]);
+        assert_eq!(schedule.next(), Step::Heartbeat(0));
     }
 
     #[test]
     fn pauses_after_a_round_of_dead_agents_and_ever_longer() {
-        let mut plan = Plan::new(3, INTERVAL);
+        let mut schedule = Schedule::new(3, INTERVAL);
         let mut pauses = Vec::new();
         for round in 0..8 {
             for agent in 0..3 {
-                assert_eq!(plan.next(), Step::Register(agent), "round {round}");
-                pauses.push(plan.finish(StepOutcome::AgentFailed));
+                assert_eq!(schedule.next(), Step::Register(agent), "round {round}");
+                pauses.push(schedule.finish(StepOutcome::AgentFailed));
             }
         }
         assert!(pauses.chunks(3).all(|round| round[0].is_zero() && round[1].is_zero() && !round[2].is_zero()), "{pauses:?}");
@@ -202,15 +202,15 @@ mod tests {
 
     #[test]
     fn stays_with_an_agent_that_refuses() {
-        let mut plan = Plan::new(2, INTERVAL);
-        assert_eq!(plan.next(), Step::Register(0));
-        assert!(plan.finish(StepOutcome::Refused) > Duration::ZERO);
-        assert_eq!(plan.next(), Step::Register(0));
+        let mut schedule = Schedule::new(2, INTERVAL);
+        assert_eq!(schedule.next(), Step::Register(0));
+        assert!(schedule.finish(StepOutcome::Refused) > Duration::ZERO);
+        assert_eq!(schedule.next(), Step::Register(0));
     }
 
     #[test]
     fn an_agent_that_may_have_heard_us_is_cleaned_up_too() {
-        let plan = plan(2, &[StepOutcome::AgentFailed, StepOutcome::Done]);
-        assert_eq!(plan.stale(), [0]);
+        let schedule = schedule(2, &[StepOutcome::AgentFailed, StepOutcome::Done]);
+        assert_eq!(schedule.stale(), [0]);
     }
 }
