@@ -4,7 +4,9 @@
 //! next connection, what does not leaves the last good ones in use and says so. Connections that stand keep what they began with.
 
 mod client;
+mod doubts;
 mod error;
+mod key;
 mod material;
 mod metrics;
 mod reload;

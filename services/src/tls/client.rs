@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use user_info_api::config::ClientTls;
 
+use super::doubts::{self, Side};
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
 use super::server::H2;
@@ -102,7 +103,7 @@ fn loaded(tls: &ClientTls, section: &str) -> Result<Loaded<ClientConfig>, TlsErr
         (Some(certificate), Some(key)) => {
             let identity = Identity::read(section, certificate, key)?;
             validity = identity.validity();
-            material::warn_if_expired(section, certificate, validity.as_ref());
+            doubts::warn(section, certificate, &identity.chain, Side::Client);
             let fits = builder.with_client_auth_cert(identity.chain, identity.key);
             fits.map_err(|error| material::unfit(section, certificate, key, &error))?
         }

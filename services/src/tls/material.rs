@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::TlsError;
+use super::{TlsError, key};
 
 /// A certificate with what leads to its authority, and its key.
 pub(super) struct Identity {
@@ -25,8 +25,7 @@ impl Identity {
     /// Reads the files that `certFile` and `keyFile` of `section` name.
     pub(super) fn read(section: &str, certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(section, "certFile", certificate)?;
-        let found = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(section, "keyFile", key, &e, "a private key"))?;
-        Ok(Self { chain, key: found })
+        Ok(Self { chain, key: key::read(section, key)? })
     }
 
     /// From when to when the certificate is valid; none if it does not say so in a way that can be read.
@@ -65,19 +64,6 @@ pub(super) fn unusable(section: &str, problem: &dyn Display) -> TlsError {
     TlsError::Unusable { section: section.to_owned(), problem: problem.to_string() }
 }
 
-/// Warns of a certificate that is no longer valid: callers refuse it, but it may be what a test wants.
-pub(super) fn warn_if_expired(section: &str, path: &Path, validity: Option<&Range<SystemTime>>) {
-    if let Some(ago) = validity.and_then(|validity| SystemTime::now().duration_since(validity.end).ok()).filter(|ago| *ago > Duration::ZERO)
-    {
-        let ago = humantime_seconds(ago);
-        tracing::warn!(field = format!("{section}.certFile"), file = %path.display(), ago, "the certificate has expired; peers will refuse it");
-    }
-}
-
-fn humantime_seconds(span: Duration) -> String {
-    user_info_api::Duration::from_secs(span.as_secs()).to_string()
-}
-
 fn certificates(section: &str, field: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let expected = "certificates";
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
@@ -96,6 +82,6 @@ fn unreadable(section: &str, field: &'static str, path: &Path, error: &pem::Erro
     file(section, field, path, problem, expected)
 }
 
-fn file(section: &str, field: &'static str, path: &Path, problem: String, expected: &'static str) -> TlsError {
+pub(super) fn file(section: &str, field: &'static str, path: &Path, problem: String, expected: &'static str) -> TlsError {
     TlsError::File { section: section.to_owned(), field, path: path.to_owned(), problem, expected }
 }

@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use user_info_api::config::ServerTls;
 use user_info_layers::metrics::Register;
 
+use super::doubts::{self, Side};
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
 use super::{TlsError, TlsMetrics};
@@ -101,7 +102,7 @@ impl TlsAcceptor {
 fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
     let identity = Identity::read(SECTION, &tls.cert_file, &tls.key_file)?;
     let validity = identity.validity();
-    material::warn_if_expired(SECTION, &tls.cert_file, validity.as_ref());
+    doubts::warn(SECTION, &tls.cert_file, &identity.chain, Side::Server);
     let provider = material::provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
