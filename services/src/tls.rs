@@ -12,6 +12,10 @@ mod metrics;
 mod reload;
 mod server;
 
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
 pub use client::{Connector, client_config};
 pub(crate) use client::{builder, server_name};
 pub use error::TlsError;
@@ -20,3 +24,8 @@ pub(crate) use material::authorities;
 pub use metrics::TlsMetrics;
 pub(crate) use server::H2;
 pub use server::{TlsAcceptor, TlsAcceptorMetrics};
+
+/// Ring, whatever the process's default is.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

@@ -87,7 +87,7 @@ pub fn client_config(tls: &ClientTls, section: &str) -> Result<ClientConfig, Tls
 /// # Errors
 /// If this build of rustls has no protocol version to offer.
 pub(crate) fn builder(section: &str) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
-    let builder = ClientConfig::builder_with_provider(material::provider());
+    let builder = ClientConfig::builder_with_provider(super::provider());
     builder.with_safe_default_protocol_versions().map_err(|e| unusable(section, &e))
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls::AlertDescription;
 
@@ -47,6 +47,13 @@ pub enum TlsError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl TlsError {
+    /// `field` of `section` names a file with a `problem`; it should hold what is `expected`.
+    pub(super) fn file(section: &str, field: &'static str, path: &Path, problem: String, expected: &'static str) -> Self {
+        Self::File { section: section.to_owned(), field, path: path.to_owned(), problem, expected }
+    }
 }
 
 /// Whether one of both sides did not take the other's certificate, or missed it.

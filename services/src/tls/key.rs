@@ -5,8 +5,7 @@ use std::path::Path;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::TlsError;
-use super::material::{file, provider};
+use super::{TlsError, provider};
 
 /// What can be used.
 const EXPECTED: &str = "a private key that is not encrypted: RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519";
@@ -41,7 +40,7 @@ const WRONG_SIZE: &str = "for RSA, but too short or too long";
 /// # Errors
 /// If it holds no key that can be used.
 pub(super) fn read(section: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let refused = |problem| file(section, "keyFile", path, problem, EXPECTED);
+    let refused = |problem| TlsError::file(section, "keyFile", path, problem, EXPECTED);
     let text = std::fs::read(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
     let key =
         PrivateKeyDer::from_pem_slice(&text).map_err(|error| refused(unread(&text).map_or_else(|| error.to_string(), str::to_owned)))?;

@@ -3,11 +3,9 @@
 use std::fmt::Display;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::RootCertStore;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::Certificate;
@@ -34,11 +32,6 @@ impl Identity {
         let at = |since_epoch| SystemTime::UNIX_EPOCH.checked_add(since_epoch);
         Some(at(validity.not_before.to_unix_duration())?..at(validity.not_after.to_unix_duration())?)
     }
-}
-
-/// Ring, whatever the process's default is.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// The authorities in the file that `field` of `section` names.
@@ -69,7 +62,7 @@ fn certificates(section: &str, field: &'static str, path: &Path) -> Result<Vec<C
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     let found = read().map_err(|e| unreadable(section, field, path, &e, expected))?;
     if found.is_empty() {
-        return Err(file(section, field, path, "holds no certificate".to_owned(), expected));
+        return Err(TlsError::file(section, field, path, "holds no certificate".to_owned(), expected));
     }
     Ok(found)
 }
@@ -79,9 +72,5 @@ fn unreadable(section: &str, field: &'static str, path: &Path, error: &pem::Erro
         pem::Error::Io(error) => format!("cannot be read: {error}"),
         error => error.to_string(),
     };
-    file(section, field, path, problem, expected)
-}
-
-pub(super) fn file(section: &str, field: &'static str, path: &Path, problem: String, expected: &'static str) -> TlsError {
-    TlsError::File { section: section.to_owned(), field, path: path.to_owned(), problem, expected }
+    TlsError::file(section, field, path, problem, expected)
 }

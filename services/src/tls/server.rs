@@ -103,7 +103,7 @@ fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {
     let identity = Identity::read(SECTION, &tls.cert_file, &tls.key_file)?;
     let validity = identity.validity();
     doubts::warn(SECTION, &tls.cert_file, &identity.chain, Side::Server);
-    let provider = material::provider();
+    let provider = super::provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| unusable(SECTION, &e))?;
