@@ -19,11 +19,12 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use user_info_proto::GetUserInfoRequest;
 use user_info_testing::authority::Authority;
+use user_info_testing::config::IN_MEMORY;
 use user_info_testing::port::free_address;
 use user_info_testing::process::run;
 use user_info_testing::wait::{PATIENCE, eventually};
 
-use crate::running::{IN_MEMORY, UserInfo};
+use crate::running::UserInfo;
 
 const USER_INFO: &str = env!("CARGO_BIN_EXE_user_info");
 const USER_CLIENT: &str = env!("CARGO_BIN_EXE_user_client");

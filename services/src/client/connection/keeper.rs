@@ -32,7 +32,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 /// A connection that was up for this long was a healthy one.
 const HEALTHY: Duration = Duration::from_secs(1);
 /// A connection that is quiet for this long is probed by the kernel, and ends if the host at its other end does not answer within
-/// [`PATIENCE`]. What it does not take for that long ends it, too.
+/// [`PATIENCE`]. What it does not take for that long ends it, too. One that answers no health check for this long is given up.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A connection with calls in flight on which nothing was read for this long is pinged over HTTP/2, which a frozen process or a proxy before a
 /// lost host does not answer. By default, servers of gRPC in Go, C++, Python and Java end a connection that is pinged more often than each
@@ -184,14 +184,17 @@ impl Keeper {
         Ok((Channel { sender, number: self.connections }, task))
     }
 
-    /// Watches a connection until it ends. Says since when it was up, if it was, and how it ended.
+    /// Watches a connection until it ends, or is given up. Says since when it was up, if it was, and how it ended.
     async fn keep(&mut self, channel: Channel, mut task: Task) -> (Option<Instant>, Ended) {
-        let (mut up, mut backoff) = (None, BACKOFF);
+        let (mut up, mut backoff, mut silent) = (None, BACKOFF, None);
         loop {
             let health = tokio::select! {
                 ended = &mut task => return (up, ended),
                 health = self.health(channel.clone()) => health,
             };
+            if !matches!(health, Health::Silent) {
+                silent = None;
+            }
             match health {
                 Health::Serving => {
                     up = up.or_else(|| Some(Instant::now()));
@@ -206,8 +209,14 @@ impl Keeper {
                     up = None;
                     self.set(ChannelState::Down("the instance says that it does not serve".into()));
                 }
-                // What was good before stays suspect: if all are, they are called all the same.
-                Health::Silent if up.is_some() => self.set(ChannelState::Suspect(channel.clone())),
+                // What was good before stays suspect for a while: if all are, they are called all the same. Then the next connection is made, as
+                // it may end elsewhere. Calls in flight stay on this one: they were begun.
+                Health::Silent if up.is_some() => {
+                    if silent.get_or_insert_with(Instant::now).elapsed() >= KEEP_ALIVE {
+                        return (up, Ok(None));
+                    }
+                    self.set(ChannelState::Suspect(channel.clone()));
+                }
                 Health::Silent => self.set(ChannelState::Down(format!("connected, but no answer within {PATIENCE:?}").into())),
             }
             if !matches!(health, Health::Serving) {

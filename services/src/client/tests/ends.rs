@@ -1,9 +1,12 @@
 //! Connections that their server ends: which calls that may cost, and how soon the next one is made.
 
+mod pings;
+
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
 use http::HeaderMap;
+use user_info_proto::user_info_client::UserInfoClient;
 
 use super::*;
 use crate::client::connection::{InstanceConnection, Unconnected};
@@ -11,8 +14,6 @@ use crate::client::connection::{InstanceConnection, Unconnected};
 /// Messages of gRPC: a reply without a user, and the health `SERVING`.
 const REPLY: &[u8] = &[0, 0, 0, 0, 0];
 const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
-
-mod pings;
 
 /// What a server does with each connection.
 #[derive(Debug, Clone, Copy)]
@@ -188,6 +189,35 @@ async fn calls_in_flight_end_on_the_connection_they_began_on() {
     client.until("the instance is down", |c| c.in_rotation() == 0).await;
     let error = timeout(Duration::from_secs(1), client.ask(Duration::from_secs(60))).await.expect("at once").expect_err("nobody there");
     assert_eq!((error.code, &*error.reason), (503, UNREACHABLE));
+}
+
+/// As if its process were frozen, or the host behind a proxy gone: nobody says that it has ended.
+#[tokio::test]
+async fn c2_a_connection_that_stays_silent_is_made_anew_and_its_calls_go_on() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(&server).await;
+    let connection = Connection::open(&proxy.address, None, Default::default());
+    let mut client = UserInfoClient::with_origin(connection.channel().await.expect("up"), connection.origin().clone());
+    proxy.frozen.send_replace(true);
+    let call = tokio::spawn(async move { client.get_user_info(GetUserInfoRequest { user_id: 1 }).await });
+    connection.suspect();
+    let given_up = async {
+        while connection.state() != ConnectionState::Down {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), given_up).await.expect("given up after 10 s");
+    proxy.frozen.send_replace(false);
+    let back = async {
+        loop {
+            match connection.channel().await {
+                Ok(channel) => break channel.number,
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(30), back).await.expect("back"), 2);
+    call.await.expect("no panic").expect("answered by the connection that it began on");
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use user_info_proto::user_info_client::UserInfoClient;
 
 use super::*;
 
