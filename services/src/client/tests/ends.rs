@@ -196,7 +196,7 @@ async fn calls_in_flight_end_on_the_connection_they_began_on() {
 async fn c2_a_connection_that_stays_silent_is_made_anew_and_its_calls_go_on() {
     let server = Server::start().await;
     let proxy = Proxy::to(&server).await;
-    let connection = Connection::open(&proxy.address, None, Default::default());
+    let connection = InstanceConnection::open(&proxy.address, None, Default::default());
     let mut client = UserInfoClient::with_origin(connection.channel().await.expect("up"), connection.origin().clone());
     proxy.frozen.send_replace(true);
     let call = tokio::spawn(async move { client.get_user_info(GetUserInfoRequest { user_id: 1 }).await });

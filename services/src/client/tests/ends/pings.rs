@@ -78,7 +78,7 @@ async fn slow(time: Duration) -> (String, Arc<Mutex<Vec<u8>>>) {
 /// Whether a call that takes so long is answered, and how often the server is pinged for it.
 async fn call_of(time: Duration) -> (bool, usize) {
     let (address, sent) = slow(time).await;
-    let connection = Connection::open(&address, None, Default::default());
+    let connection = InstanceConnection::open(&address, None, Default::default());
     let channel = loop {
         // The clock does not run but jumps, so that a check may seem to take too long.
         if let Ok(channel) = connection.channel().await {
