@@ -68,7 +68,7 @@ server:
 users: {mysql: {passwordFile: a, caFile: a}}
 views: {redis: {username: a, passwordFile: a}}
 registry: {consul: {tokenFile: a, datacenter: a, tls: {caFile: a, certFile: a, keyFile: a, serverName: a}}}
-tracing: {otlpEndpoint: 'http://a:1'}
+tracing: {otlpEndpoint: 'https://a:1'}
 live:
   rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]}
   faultInjection: {delay: {fixedDelay: 1s}, abort: {}}
@@ -81,6 +81,7 @@ const CLIENTS: [&str; 3] = [
 discovery: {consul: {tls: {}}}
 registry: {consul: {tls: {}}}
 tls: {}
+tracing: {otlpEndpoint: 'https://a:1'}
 live: {outlierEjection: {baseEjectionTime: 100ms, maxEjectionTime: 1h}}
 ",
     "discovery: {dns: {host: a, port: 1}}",
@@ -105,7 +106,7 @@ addons:
   consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}
   prometheus: {mode: External, external: {address: 'http://a:1'}}
   grafana: {mode: External, external: {address: 'http://a:1'}, adminSecretRef: {name: a}}
-tracing: {otlpEndpoint: 'http://a:1'}
+tracing: {otlpEndpoint: 'https://a:1'}
 ",
     "
 data: {mysql: {mode: Managed, persistence: {storageClass: a}}, redis: {mode: Managed}}

@@ -86,7 +86,8 @@ impl Queue {
     /// A collector that is merely slow takes one batch while others are lost: the loss has ended if none was since the batch before.
     fn sent(&self) {
         if !self.lost_of_late.swap(false, Relaxed) && self.losing.swap(false, Relaxed) {
-            tracing::info!(dropped = self.lost.swap(0, Relaxed), "spans reach the collector again");
+            let dropped = self.lost.swap(0, Relaxed);
+            tracing::info!(dropped, "spans reach the collector again");
         }
     }
 }

@@ -102,5 +102,6 @@ async fn c2_a_call_that_takes_minutes_is_not_pinged_for() {
 #[tokio::test(start_paused = true)]
 async fn c2_a_call_that_takes_longer_is_pinged_for_as_often_as_go_servers_allow() {
     let (_, pings) = call_of(Duration::from_secs(900)).await;
-    assert!((1..=2).contains(&pings), "{pings} in 15 minutes");
+    // Whether a third one falls into the call depends on when the connection was made.
+    assert!((1..=3).contains(&pings), "{pings} in 15 minutes");
 }
