@@ -87,7 +87,10 @@ impl UserInfo {
 
     /// A connection of its own.
     pub(crate) fn channel() -> Channel {
-        Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+        let mut connector = HttpConnector::new();
+        // Head and message are written one after the other; the second would wait until the first is acknowledged.
+        connector.set_nodelay(true);
+        Client::builder(TokioExecutor::new()).http2_only(true).build(connector)
     }
 
     /// Where gRPC is served.
