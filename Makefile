@@ -1,4 +1,4 @@
-# One word a job; `make` lists them. CI runs the same words.
+# A target for each task; `make` lists them. CI runs the same targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-docs lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
@@ -14,7 +14,7 @@ LOCKED := $(if $(CI),--locked)
 # Built together, so that what they share is built once with the same features.
 RELEASED := -p user-info-services -p user-info-operator -p user-info-bench
 
-help: ## lists these words
+help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## runs the system on this machine with a web page; needs only cargo (another file: make demo SPEC=FILE)
