@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::args::Output;
 use crate::supervisor::{Process, Role};
-use crate::view;
 
 /// Prints to standard output; failures of that (a closed pipe) are no reason to end the system.
 #[derive(Debug, Clone, Copy)]
@@ -49,10 +48,7 @@ impl Terminal {
         }
         match self.output {
             Output::Text => print(&table(processes, notes)),
-            Output::Json => {
-                let processes: Vec<_> = processes.iter().map(view::Process::from).collect();
-                print(&json!({"event": "table", "processes": processes, "notes": notes}).to_string());
-            }
+            Output::Json => print(&json!({"event": "table", "processes": processes, "notes": notes}).to_string()),
         }
     }
 }

@@ -128,7 +128,7 @@ impl System {
 
     fn publish(&self) {
         let processes = self.table();
-        let snapshot = Arc::new(Snapshot::of(&self.spec, &processes));
+        let snapshot = Arc::new(Snapshot::of(&self.spec, processes.clone()));
         let breaker = &self.spec.resource().spec.client.circuit_breaker;
         let targets = Targets { processes, breaker: breaker.enabled.then_some(breaker.mode) };
         send_if_new(&self.snapshot, snapshot);

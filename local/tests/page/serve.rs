@@ -11,7 +11,7 @@ use user_info_api::config::BreakerMode;
 use user_info_local::page::{AppState, Edit, Token, router};
 use user_info_local::sampler::{Breaker, BreakerState, ClientSample, InstanceSample, Sample, Samples};
 use user_info_local::supervisor::{Process, ProcessState, Role};
-use user_info_local::view::{self, Snapshot};
+use user_info_local::view::Snapshot;
 
 /// A page that is served until this is dropped.
 pub(crate) struct Page {
@@ -54,7 +54,7 @@ pub(crate) fn snapshot() -> Snapshot {
         ..process(&format!("user-info-{n}"), Role::UserInfo)
     };
     let restarting = Process { state: ProcessState::Restarting, restarts: 1, note: Some("exit status 101".to_owned()), ..instance(2) };
-    let processes = [
+    let processes = vec![
         Process { http: Some(address(8500)), ..process("agent", Role::Agent) },
         instance(0),
         instance(1),
@@ -70,7 +70,7 @@ pub(crate) fn snapshot() -> Snapshot {
         file: "samples/demo.yaml".to_owned(),
         differs_from_file: false,
         problem: None,
-        processes: processes.iter().map(view::Process::from).collect(),
+        processes,
     }
 }
 
