@@ -1,8 +1,7 @@
 //! A component's config file.
 
-use serde::Serialize;
 use serde_json::Value;
-use user_info_api::config::split;
+use user_info_api::config::{Config, split};
 use user_info_api::render::{config_hash, restart_hash};
 
 /// A config file, and what tells it from others.
@@ -28,17 +27,15 @@ pub struct ConfigVersion {
 }
 
 impl ConfigFile {
-    /// The file that `render` makes of a generation. The generation of the spec also rises when only the number of instances changes, so the
-    /// file keeps the generation it had `before` until something else in it changes: scaling then touches no pod.
-    ///
-    /// # Errors
-    /// Those of `render`.
-    pub fn new<C: Serialize, E>(render: impl Fn(i64) -> Result<C, E>, generation: i64, before: Option<&ConfigVersion>) -> Result<Self, E> {
-        let hash = config_hash(&render(0)?);
+    /// The file of `config`. The generation of the spec also rises when only the number of instances changes, so the file keeps the generation
+    /// it had `before` until something else in it changes: scaling then touches no pod.
+    pub fn new<C: Config>(config: C, before: Option<&ConfigVersion>) -> Self {
+        let (generation, config) = (config.generation(), config.with_generation(0));
+        let hash = config_hash(&config);
         let generation = before.filter(|before| before.hash == hash).map_or(generation, |before| before.generation);
-        let config = render(generation)?;
+        let config = config.with_generation(generation);
         let text = serde_yaml::to_string(&config).expect("config types are plain data, which always has a YAML form");
         let (live, _) = split(&config);
-        Ok(Self { text, version: ConfigVersion { hash, generation }, restart_hash: restart_hash(&config), live })
+        Self { text, version: ConfigVersion { hash, generation }, restart_hash: restart_hash(&config), live }
     }
 }

@@ -11,6 +11,10 @@ pub trait Config: DeserializeOwned + Serialize + Check + Clone + PartialEq + Sen
     /// Generation of the spec it was made from.
     fn generation(&self) -> i64;
 
+    /// The same, made from another generation.
+    #[must_use]
+    fn with_generation(self, generation: i64) -> Self;
+
     /// This configuration with the live part and generation of `newer`.
     #[must_use]
     fn with_live(&self, newer: &Self) -> Self;
@@ -21,6 +25,10 @@ macro_rules! config {
         impl Config for $config {
             fn generation(&self) -> i64 {
                 self.generation
+            }
+
+            fn with_generation(self, generation: i64) -> Self {
+                Self { generation, ..self }
             }
 
             fn with_live(&self, newer: &Self) -> Self {

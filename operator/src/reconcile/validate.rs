@@ -34,14 +34,13 @@ pub fn validate(resource: &UserInfoDeployment, found: Found) -> Result<Plan, Err
         resource.spec.fault_injection = None;
     }
     let since = found.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.since.0.into());
-    let generation = resource.metadata.generation.unwrap_or_default();
-    let target = |generation| Target { generation, ..found.managed.clone().into_target(Target::cluster(&resource, since)) };
-    let server = |generation| render::user_info(&resource, &target(generation), &ServerInstance::pod(&resource));
-    let client = |generation| render::user_client(&resource, &target(generation), &ClientInstance::pod(&resource));
+    let target = found.managed.clone().into_target(Target::cluster(&resource, since));
+    let server = render::user_info(&resource, &target, &ServerInstance::pod(&resource))?;
+    let client = render::user_client(&resource, &target, &ClientInstance::pod(&resource))?;
     Ok(Plan {
         owner: found.owner,
-        server: ConfigFile::new(server, generation, found.server.as_ref())?,
-        client: ConfigFile::new(client, generation, found.client.as_ref())?,
+        server: ConfigFile::new(server, found.server.as_ref()),
+        client: ConfigFile::new(client, found.client.as_ref()),
         service_monitors,
         pods_role: found.pods_role.filter(|_| found.managed.watches_pods),
         managed: found.managed,
