@@ -141,7 +141,7 @@ bench: setup ## measures the services against a bare tonic handler and plain poo
 # As they are shipped: without link-time optimisation tonic takes two thirds more instructions, and ratios to it say nothing.
 # Linking one of them takes a minute.
 bench-build:
-	cargo build $(LOCKED) --release -p user-info-services -p user-info-bench $(addprefix --bin ,user_info user_client bare bare_client load repeat)
+	cargo build $(LOCKED) --release -p user-info-services -p user-info-bench $(addprefix --bin ,user_info user_client user-info-bench)
 
 bench-check: bench-build ## fails if a call takes more than 5 % more instructions than bench/instructions.json says, or the bench does not run
 	bench/instructions --check
