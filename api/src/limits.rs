@@ -40,6 +40,8 @@ pub const IN_FLIGHT: Range<u32> = Range::new(1, 1_000_000);
 pub const BUFFERED_BYTES: Range<u64> = Range::new(4 << 20, 1 << 40);
 /// Open connections of a listener.
 pub const CONNECTIONS: Range<u32> = Range::new(1, 1_000_000);
+/// How long a connection may be idle.
+pub const IDLE_TIMEOUT: Range<Duration> = Range::new(SECOND, DAY);
 /// The delay between leaving the registry and the end, and the time that calls in flight have after it.
 pub const GRACE: Range<Duration> = Range::new(Duration::from_secs(0), Duration::from_secs(600));
 

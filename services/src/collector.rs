@@ -6,6 +6,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use user_info_api::config::{Service, Tracing};
 use user_info_layers::middleware::spans::{Export, SpanError};
 
+use crate::dial::HttpDialer;
 use crate::tls::{self, TlsError};
 
 /// Longest time to find an address of the collector that takes a connection, and to shake hands.
@@ -62,7 +63,7 @@ pub fn channel(tracing: &Tracing) -> Result<Option<Channel>, CollectorError> {
     } else {
         endpoint
     };
-    Ok(Some(endpoint.connect_lazy()))
+    Ok(Some(endpoint.connect_with_connector_lazy(HttpDialer::new(CONNECT_TIMEOUT))))
 }
 
 /// What is sent to the `collector`, if there is one: a share of the calls, in the name of this `instance` of the service. A service whose

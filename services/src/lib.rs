@@ -7,6 +7,7 @@ pub mod client;
 pub mod collector;
 pub mod config;
 pub mod data;
+mod dial;
 pub mod error;
 pub mod process;
 pub mod protojson;

@@ -10,6 +10,7 @@ mod error;
 pub mod grpc;
 mod handler;
 pub mod http;
+mod idle;
 mod listener;
 mod metrics;
 pub mod openapi;

@@ -1,12 +1,13 @@
 //! What the tests of several packages share. Only ever a dev-dependency.
 //!
 //! Servers are child processes on free ports with data directories of their own, which end with their handle: [`mariadb`], [`redis`],
-//! [`consul`], [`prometheus`], [`nginx`]. [`system`] is the product itself, run by `user-info-local`. What cannot go on panics with what was
+//! [`consul`], [`prometheus`], [`nginx`], [`haproxy`]. [`system`] is the product itself, run by `user-info-local`. What cannot go on panics with what was
 //! expected.
 
 pub mod authority;
 pub mod config;
 pub mod consul;
+pub mod haproxy;
 pub mod http;
 pub mod mariadb;
 pub mod metrics;

@@ -112,6 +112,12 @@ pub struct Server {
     /// Open connections of each listener, 1 to 1000000, and no more than the limit of open files allows; more are closed at once.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::CONNECTIONS))]
     pub max_connections: u32,
+    /// How long a connection of HTTP/1 may be idle between two requests, 1s to 24h: longer than the load balancer before it keeps connections,
+    /// which could otherwise send a request just when its connection is closed. AWS' application load balancers keep them for 60 s by default,
+    /// nginx for 60 s, Google's for 600 s. Connections of HTTP/2 and gRPC are not closed for being idle. Default: 620s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::IDLE_TIMEOUT))]
+    pub idle_timeout: Option<Duration>,
     /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::GRACE))]
     pub drain_delay: Duration,
@@ -130,6 +136,11 @@ impl Server {
     pub fn buffered_bytes(&self) -> u64 {
         self.max_buffered_bytes.unwrap_or(64 << 20)
     }
+
+    /// How long a connection of HTTP/1 may be idle, as configured or by default.
+    pub fn idle(&self) -> Duration {
+        self.idle_timeout.unwrap_or(Duration::from_secs(620))
+    }
 }
 
 impl Default for Server {
@@ -145,6 +156,7 @@ impl Default for Server {
             max_in_flight: None,
             max_buffered_bytes: None,
             max_connections: 10_000,
+            idle_timeout: None,
             drain_delay: Duration::from_secs(2),
             shutdown_timeout: Duration::from_secs(10),
         }
@@ -170,6 +182,7 @@ impl Check for Server {
         v.limit("maxInFlight", &self.max_in_flight, &limits::IN_FLIGHT);
         v.limit("maxBufferedBytes", &self.max_buffered_bytes, &limits::BUFFERED_BYTES);
         v.limit("maxConnections", &self.max_connections, &limits::CONNECTIONS);
+        v.limit("idleTimeout", &self.idle_timeout, &limits::IDLE_TIMEOUT);
         v.limit("drainDelay", &self.drain_delay, &limits::GRACE);
         v.limit("shutdownTimeout", &self.shutdown_timeout, &limits::GRACE);
     }

@@ -60,6 +60,11 @@ pub struct Server {
     /// Open connections of each listener of one instance, 1 to 1000000; more are closed at once.
     #[schemars(transform = &limits::CONNECTIONS)]
     pub max_connections: u32,
+    /// How long a connection of HTTP/1 may be idle between two requests, 1s to 24h: longer than the load balancer before it keeps connections.
+    /// Google's keep them for 600 s, AWS' and nginx for 60 s by default. Default: 620s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = &limits::IDLE_TIMEOUT)]
+    pub idle_timeout: Option<Duration>,
     /// On stop: how long to serve on after leaving the registry, so that callers notice, 0s to 10m.
     #[schemars(transform = &limits::GRACE)]
     pub drain_delay: Duration,
@@ -94,6 +99,7 @@ impl Default for Server {
             max_in_flight: server.max_in_flight,
             max_buffered_bytes: server.max_buffered_bytes,
             max_connections: server.max_connections,
+            idle_timeout: server.idle_timeout,
             drain_delay: server.drain_delay,
             shutdown_timeout: server.shutdown_timeout,
             log: Log::default(),

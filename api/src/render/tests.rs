@@ -340,7 +340,7 @@ fn every_field_has_an_origin_or_is_the_targets_own() {
         path.split('.').fold(Some(crate::crd::schema()), step).is_some()
     };
     let resource = resource(
-        "{server: {metricsPort: 8002, maxInFlight: 1, maxBufferedBytes: 4194304, version: v,
+        "{server: {metricsPort: 8002, maxInFlight: 1, maxBufferedBytes: 4194304, idleTimeout: 1s, version: v,
                    tls: {secretName: a, serverName: a, clientCaSecretRef: {name: a}}},
           client: {version: v, tls: {secretName: a}},
           rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]},

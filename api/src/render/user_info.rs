@@ -63,6 +63,7 @@ pub fn user_info(resource: &UserInfoDeployment, target: &Target, instance: &Serv
             max_in_flight: spec.server.max_in_flight,
             max_buffered_bytes: spec.server.max_buffered_bytes,
             max_connections: spec.server.max_connections,
+            idle_timeout: spec.server.idle_timeout,
             drain_delay: spec.server.drain_delay,
             shutdown_timeout: spec.server.shutdown_timeout,
             ..Server::default()

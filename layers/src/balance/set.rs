@@ -164,7 +164,12 @@ impl<C: Connection> NodeSet<C> {
         let mut members = self.lock();
         let out = members.iter().filter(|m| m.record.out_until(now).is_some()).count();
         let may = may_eject(&settings, members.len(), out);
+        let alone = members.len() == 1;
         let member = members.iter_mut().find(|m| std::ptr::eq(&*m.node, node) && m.record.out_until(now).is_none());
+        if let Some(member) = member.as_ref().filter(|_| alone && !may) {
+            // It is called on, as there is no other, but its connection may lead nowhere.
+            member.node.connection().suspect();
+        }
         if let Some(member) = member.filter(|_| may) {
             member.record = member.record.eject(&settings, now);
             member.node.absolve();

@@ -1,9 +1,11 @@
-//! Proxies and servers that end connections in the ordinary course: nginx after so many requests, grpc-go after so much time.
+//! Proxies and servers that end connections in the ordinary course: nginx after so many requests, `HAProxy` when it is idle or reloaded, grpc-go
+//! after so much time.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
 use user_info_testing::config::IN_MEMORY;
+use user_info_testing::haproxy::Haproxy;
 use user_info_testing::metrics::{Codes, Metrics};
 use user_info_testing::nginx::Nginx;
 use user_info_testing::port::{free_address, until_open};
@@ -128,6 +130,35 @@ async fn an_nginx_that_is_gone_is_known_to_be_and_called_again_when_it_is_back()
     .await;
     nginx.restart().await;
     in_rotation(1.0).await;
+}
+
+#[tokio::test]
+async fn c1_a_haproxy_that_closes_idle_connections_costs_no_call() {
+    let instance = Instance::start("drainDelay: 0s", IN_MEMORY).await;
+    // Those of its callers, and its own to the instance.
+    let settings = "  timeout http-keep-alive 50ms\n  default-server pool-purge-delay 50ms";
+    let haproxy = Haproxy::start(instance.grpc, settings, "5s").await;
+    none_fails("HAProxy after 50 ms", &[haproxy.address], "concurrency: 4, requestsPerSecond: 20", 100.0).await;
+    none_fails("HAProxy, paced", &[haproxy.address], LOADS[1], 500.0).await;
+}
+
+#[tokio::test]
+async fn c1_a_haproxy_that_is_reloaded_costs_no_call() {
+    let instance = Instance::start("drainDelay: 0s", IN_MEMORY).await;
+    for load in LOADS {
+        let mut haproxy = Haproxy::start(instance.grpc, "", "5s").await;
+        let (caller, mut seen) = call(&[haproxy.address], load, 200.0).await;
+        for _ in 0..3 {
+            haproxy.reload().await;
+            seen = eventually("calls go on", async || {
+                let now = Metrics::of(caller.metrics).await.client_codes();
+                if now.total() >= seen.total() + 200.0 { Ok(now) } else { Err(now) }
+            })
+            .await;
+        }
+        println!("HAProxy reloaded, {load}: {seen:?}");
+        assert_eq!(seen.other_than(&["0"]), 0.0, "{load}: {seen:?}");
+    }
 }
 
 #[tokio::test]

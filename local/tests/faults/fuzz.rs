@@ -2,7 +2,7 @@
 
 mod frames;
 mod log;
-mod peer;
+pub(crate) mod peer;
 mod unfinished;
 
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn serves(instance: &Instance) {
 
 #[tokio::test]
 async fn peers_that_say_nothing_or_never_finish_are_cut_off() {
-    let instance = start("").await;
+    let instance = start("idleTimeout: 15s").await;
     serves(&instance).await;
     let (before, open) = (memory(instance.pid()), descriptors(instance.pid()));
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

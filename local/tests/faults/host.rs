@@ -20,17 +20,9 @@ use user_info_testing::system::{System, resource};
 use user_info_testing::wait::{check, eventually};
 
 use self::network::Namespace;
+use crate::dead::is_root;
 use crate::instance::{Caller, Instance};
 use crate::measure::Watch;
-
-/// Whether the test may make mounts and network namespaces; says so if not.
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        println!("not shown: this takes root");
-    }
-    root
-}
 
 #[tokio::test]
 async fn a_full_disk_for_logs_costs_lines_and_no_call() {
@@ -283,4 +275,34 @@ async fn an_instance_behind_a_network_that_carries_nothing_is_left_alone_until_i
     served().await;
     println!("it is called again {:.1} s after the network is back: {}", healed.elapsed().as_secs_f64(), watch.cost(healed));
     assert_eq!(watch.cost(healed).failed, 0.0);
+}
+
+/// As Kubernetes moves one from a node that is lost: nothing says that it has ended, and another one takes its address.
+#[tokio::test]
+async fn c1_a_pod_that_moves_behind_its_address_is_called_again() {
+    if !is_root() {
+        return;
+    }
+    let run = |namespace: &Namespace, program: &Path, config: &Path| {
+        let mut command = namespace.command(program);
+        command.arg("--config").arg(config).stderr(Stdio::null());
+        command
+    };
+    let mut namespace = Namespace::new();
+    let mut pod =
+        Instance::start_on(namespace.inside, "drainDelay: 0s", IN_MEMORY, |program, config| run(&namespace, program, config)).await;
+    let caller = Caller::start(&[pod.grpc], "requestsPerSecond: 100, concurrency: 8").await;
+    let watch = Watch::of(caller.metrics);
+    watch.until_well(100.0).await;
+    let begun = Instant::now();
+    namespace.cut();
+    pod.kill();
+    namespace.renew();
+    pod.restart(|program, config| run(&namespace, program, config)).await;
+    let there = Instant::now();
+    watch.until_well(100.0).await;
+    let cost = watch.cost(begun);
+    println!("a pod is gone for {:.1} s: {cost}; well {:.1} s after", (there - begun).as_secs_f64(), there.elapsed().as_secs_f64());
+    // A pause between two attempts to connect is 2.4 s at most; a hundred calls take a second.
+    assert!(there.elapsed().as_secs() < 8, "{:?}: {cost}", there.elapsed());
 }

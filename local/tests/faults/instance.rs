@@ -1,5 +1,6 @@
 //! A `user_info` of one's own, beside or without a system.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,7 +18,7 @@ pub(crate) struct Instance {
     process: Process,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Instance {
@@ -41,13 +42,29 @@ impl Instance {
         let dir = tempfile::tempdir().expect("a folder");
         let (config, [grpc, http]) = config::user_info(dir.path(), host, server, more);
         let process = Process::spawn(command(&built("user_info"), &config).stdin(Stdio::null()));
-        let instance = Self { process, grpc, http, _dir: dir };
+        let instance = Self { process, grpc, http, dir };
+        instance.serves().await;
+        instance
+    }
+
+    async fn serves(&self) {
         eventually("user_info serves", async || {
-            let answer = Http::default().get(http, "/readyz").await;
+            let answer = Http::default().get(self.http, "/readyz").await;
             answer.filter(|(status, _)| *status == 200).ok_or("not ready")
         })
         .await;
-        instance
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts another one at the same addresses, after [`kill`](Self::kill).
+    pub(crate) async fn restart(&mut self, command: impl FnOnce(&Path, &Path) -> Command) {
+        let config = self.dir.path().join("user_info.yaml");
+        self.process = Process::spawn(command(&built("user_info"), &config).stdin(Stdio::null()));
+        self.serves().await;
     }
 
     /// Its process.
@@ -72,13 +89,22 @@ impl Caller {
 
     /// The same, with the command as `amend` leaves it.
     pub(crate) async fn start_as(instances: &[SocketAddr], live: &str, amend: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        Self::start_by(Command::new(built("user_client")), instances, live, amend).await
+    }
+
+    /// The same by `program`, a command that becomes `user_client`; its instances may be names.
+    pub(crate) async fn start_by(
+        mut program: Command,
+        instances: &[impl Display],
+        live: &str,
+        amend: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let metrics = free_address();
         let config = dir.path().join("user_client.yaml");
         let addresses: Vec<_> = instances.iter().map(|address| format!("'{address}'")).collect();
         let text = format!("discovery: {{addresses: [{}]}}\nadmin: {{listen: '{metrics}'}}\nlive: {{{live}}}\n", addresses.join(", "));
         std::fs::write(&config, text).expect("written");
-        let mut program = Command::new(built("user_client"));
         program.arg("--config").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let caller = Self { process: Process::spawn(amend(&mut program)), metrics, _dir: dir };
         eventually("user_client starts", async || Http::default().get(metrics, "/metrics").await).await;

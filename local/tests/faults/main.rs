@@ -7,6 +7,10 @@ mod connections;
 #[cfg(test)]
 mod consul;
 #[cfg(test)]
+mod dead;
+#[cfg(test)]
+mod dialing;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod host;

@@ -82,7 +82,7 @@ async fn ten_times_the_limit_costs_no_goodput() {
 async fn ten_times_the_limit_costs_no_goodput_with_mariadb() {
     let server = Mariadb::start().await;
     migrate_and_seed(&server.config().address);
-    let address = server.config().address.parse().expect("an address");
+    let address = server.config().address;
     ten_times_the_limit(&format!("  data:\n    {}", mysql(address)), "MariaDB").await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
@@ -17,6 +17,8 @@ pub(crate) enum Mode {
     Carry,
     /// What the server says arrives this much later.
     Slow(Duration),
+    /// They are carried, and end this much after they began, or after this was set.
+    Rotate(Duration),
     /// Nobody listens, and those that were open are closed.
     Refuse,
 }
@@ -38,7 +40,12 @@ impl Drop for Proxy {
 impl Proxy {
     /// Listens on a free port of loopback for connections to `server`, `host:port`.
     pub(crate) async fn start(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at("127.0.0.1:0", server).await
+    }
+
+    /// The same at `address`.
+    pub(crate) async fn start_at(address: impl ToSocketAddrs, server: &str) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (mode, modes) = watch::channel(Mode::Carry);
         let task = tokio::spawn(run(listener, address, server.to_owned(), modes)).abort_handle();
@@ -89,8 +96,15 @@ async fn carry(caller: TcpStream, server: String, modes: watch::Receiver<Mode>) 
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_caller, to_caller) = caller.into_split();
     let (from_server, to_server) = server.into_split();
+    let rotated = async {
+        let mut modes = modes.clone();
+        let rotate = modes.wait_for(|mode| matches!(mode, Mode::Rotate(_))).await.map(|mode| *mode);
+        let Ok(Mode::Rotate(age)) = rotate else { return };
+        sleep(age).await;
+    };
     // The end of either direction ends the connection.
     tokio::select! {
+        () = rotated => {}
         () = copy(from_caller, to_server, || Duration::ZERO) => {}
         () = copy(from_server, to_caller, || if let Mode::Slow(delay) = *modes.borrow() { delay } else { Duration::ZERO }) => {}
     }

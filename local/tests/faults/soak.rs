@@ -4,6 +4,7 @@
 
 mod fault;
 mod invariant;
+mod unfinished;
 mod world;
 
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! Stores for the system under test.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 use std::process::Command;
 
 use user_info_testing::program::built;
 
 /// How a spec names a MariaDB whose `root` has no password, below `data`.
-pub(crate) fn mysql(address: SocketAddr) -> String {
+pub(crate) fn mysql(address: impl Display) -> String {
     format!("mysql: {{mode: External, address: '{address}', username: root}}")
 }
 

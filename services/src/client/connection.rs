@@ -12,6 +12,7 @@ mod cause;
 mod channel;
 mod keeper;
 mod read_to_end;
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -24,6 +25,7 @@ use user_info_layers::balance::{self, ConnectionState, Staleness};
 pub(super) use self::cause::words;
 pub use self::channel::Channel;
 use self::keeper::Keeper;
+use self::target::Target;
 use crate::tls::Connector;
 
 /// Most calls that wait for one connection, as many as a client may have in flight.
@@ -92,7 +94,8 @@ impl InstanceConnection {
             .build()
             .unwrap_or_default();
         let feedback = Arc::<Feedback>::default();
-        let keeper = Keeper::new(address, tls, origin.clone(), sender, stale, Arc::clone(&feedback));
+        let target = Target { address: address.to_owned(), tls, origin: origin.clone() };
+        let keeper = Keeper::new(target, sender, stale, Arc::clone(&feedback));
         Self { state, feedback, origin, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 

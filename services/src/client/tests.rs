@@ -95,6 +95,9 @@ impl Drop for Server {
 struct Proxy {
     address: String,
     frozen: watch::Sender<bool>,
+    /// Connections up to this number carry nothing any more.
+    lost: Arc<AtomicU64>,
+    accepted: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -103,13 +106,22 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, target) = (listener.local_addr().expect("bound").to_string(), server.address.clone());
         let (frozen, follow) = watch::channel(false);
+        let (lost, accepted) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let (losing, counter) = (Arc::clone(&lost), Arc::clone(&accepted));
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(forward(client, target.clone(), follow.clone()));
+                let (number, lost) = (counter.fetch_add(1, Relaxed) + 1, Arc::clone(&losing));
+                let carries = move || lost.load(Relaxed) < number;
+                connections.spawn(forward(client, target.clone(), follow.clone(), carries));
             }
         });
-        Self { address, frozen, task: task.abort_handle() }
+        Self { address, frozen, lost, accepted, task: task.abort_handle() }
+    }
+
+    /// Loses what the connections that there are would carry from now on; those that are made later carry it.
+    fn lose_all(&self) {
+        self.lost.store(self.accepted.load(Relaxed), Relaxed);
     }
 
     /// Closes the listener and all connections at once.
@@ -118,7 +130,7 @@ impl Proxy {
     }
 }
 
-async fn forward(client: TcpStream, target: String, frozen: watch::Receiver<bool>) {
+async fn forward(client: TcpStream, target: String, frozen: watch::Receiver<bool>, carries: impl Fn() -> bool) {
     let server = TcpStream::connect(target).await.expect("the server is there");
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
     let copy = async |from: &mut tokio::net::tcp::OwnedReadHalf, to: &mut tokio::net::tcp::OwnedWriteHalf| {
@@ -126,7 +138,9 @@ async fn forward(client: TcpStream, target: String, frozen: watch::Receiver<bool
         let (mut frozen, mut buffer) = (frozen.clone(), vec![0; 16 * 1024]);
         while let Ok(n @ 1..) = from.read(&mut buffer).await {
             let _ = frozen.wait_for(|frozen| !frozen).await;
-            let _ = to.write_all(&buffer[..n]).await;
+            if carries() {
+                let _ = to.write_all(&buffer[..n]).await;
+            }
         }
     };
     tokio::select! {

@@ -12,6 +12,8 @@ use crate::server::worker::cut_off_the_lost;
 
 /// Open connections; more are closed at once. Prometheus, probes and a person or two need a handful.
 const CONNECTIONS: usize = 256;
+/// How long a connection may be idle: longer than Prometheus waits from one look to the next.
+const IDLE: Duration = Duration::from_secs(120);
 /// Pause after a failed accept, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,5 +43,5 @@ async fn one(stream: TcpStream, routes: Router, stopping: watch::Receiver<bool>,
         tracing::debug!(%error, "connection not served");
         return;
     }
-    http1(stream, routes, stopping).await;
+    http1(stream, routes, IDLE, stopping).await;
 }

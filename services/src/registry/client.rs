@@ -14,7 +14,6 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -23,6 +22,7 @@ use user_info_api::config::Consul;
 use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
+use crate::dial::HttpDialer;
 use crate::tls;
 use error::Cause;
 pub use error::{CallError, SetupError};
@@ -49,7 +49,7 @@ struct Inner {
     token_file: Option<PathBuf>,
     datacenter: Option<String>,
     timeout: Duration,
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<HttpsConnector<HttpDialer>, Full<Bytes>>,
 }
 
 impl AgentClient {

@@ -12,13 +12,14 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tower::Service;
 use user_info_layers::ticker::Ticker;
 
 use super::capacity::Capacity;
+use super::idle::{HeadTimer, Watched};
 use super::preface::PrefaceTimeout;
 use super::write_timeout::{Disconnect, TimedWrites, WriteTimeout};
 use crate::stream::Stream;
@@ -109,10 +110,11 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawn {
     }
 }
 
-/// Serves HTTP/1 on `stream`.
-pub(crate) async fn http1(stream: impl Stream, router: Router, stopping: watch::Receiver<bool>) {
+/// Serves HTTP/1 on `stream`, which may be `idle` for so long between two requests.
+pub(crate) async fn http1(stream: impl Stream, router: Router, idle: Duration, stopping: watch::Receiver<bool>) {
+    let stream = Watched::new(stream);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
+    builder.timer(HeadTimer::new(&stream, HEAD_TIMEOUT, idle)).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD as usize);
     // A caller may close its side after the request, and still wait for the answer. One that is gone looks alike, and keeps its call until
     // that ends, at the server's timeout at the latest.
     builder.half_close(true);
@@ -147,6 +149,8 @@ mod tests {
 
     use super::*;
 
+    const IDLE: Duration = Duration::from_secs(620);
+
     /// Sends `request` and closes the sending side; returns all that comes back until the connection ends.
     async fn answer_to_half_closed(request: &str, handler: Duration) -> String {
         let router = Router::new().route(
@@ -158,7 +162,7 @@ mod tests {
         );
         let (mut caller, server) = tokio::io::duplex(64 * 1024);
         let (_going_on, stopping) = watch::channel(false);
-        let serving = tokio::spawn(http1(server, router, stopping));
+        let serving = tokio::spawn(http1(server, router, IDLE, stopping));
         caller.write_all(request.as_bytes()).await.expect("taken");
         caller.shutdown().await.expect("open");
         let mut answer = String::new();
@@ -183,6 +187,62 @@ mod tests {
     async fn p5_half_a_head_is_not_waited_for() {
         assert!(!answer_to_half_closed("GET / HTTP/1.1\r\nhost", Duration::ZERO).await.contains("200"));
         assert_eq!(answer_to_half_closed("", Duration::ZERO).await, "");
+    }
+
+    /// Seconds after which the server ends a connection on which these pieces were sent, each as soon as the one before was answered.
+    async fn ends_after(pieces: &[&str], idle: Duration) -> u64 {
+        let router = Router::new().route("/", get(async || "here"));
+        let (mut caller, server) = tokio::io::duplex(64 * 1024);
+        let (_going_on, stopping) = watch::channel(false);
+        tokio::spawn(http1(server, router, idle, stopping));
+        for (index, piece) in pieces.iter().enumerate() {
+            caller.write_all(piece.as_bytes()).await.expect("open");
+            let (mut answer, last) = (Vec::new(), index + 1 == pieces.len());
+            while !last && !answer.ends_with(b"here") {
+                assert!(caller.read_buf(&mut answer).await.expect("open") > 0, "ended early");
+            }
+        }
+        let begun = tokio::time::Instant::now();
+        timeout(2 * IDLE, caller.read_to_end(&mut Vec::new())).await.expect("it ends").expect("bytes");
+        begun.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c1_idle_connections_are_kept_longer_than_load_balancers_keep_them() {
+        const ONE: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        const MINUTE: Duration = Duration::from_secs(60);
+        for (pieces, idle, seconds) in [
+            (&[ONE][..], IDLE, 620),
+            (&[ONE, ONE, ONE], IDLE, 620),
+            (&[ONE], MINUTE, 60),
+            (&[ONE], Duration::from_secs(1), 1),
+            // Who has begun has to go on, and who has never asked is not idle but late.
+            (&[""], IDLE, 15),
+            (&["GET / HT"], IDLE, 15),
+            (&[ONE, "GET / HT"], IDLE, 15),
+            (&[ONE, "G"], Duration::from_secs(1), 15),
+            (&["GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HT"], IDLE, 15),
+        ] {
+            assert_eq!(ends_after(pieces, idle).await, seconds, "{pieces:?}, {idle:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c1_half_a_head_after_an_idle_time_has_the_time_of_a_head() {
+        let router = Router::new().route("/", get(async || "here"));
+        let (mut caller, server) = tokio::io::duplex(64 * 1024);
+        let (_going_on, stopping) = watch::channel(false);
+        tokio::spawn(http1(server, router, IDLE, stopping));
+        for _ in 0..3 {
+            caller.write_all(b"GET / HTTP/1.1\r\n").await.expect("open");
+            sleep(Duration::from_secs(14)).await;
+            caller.write_all(b"host: a\r\n\r\n").await.expect("open");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"here") {
+                assert!(caller.read_buf(&mut answer).await.expect("open") > 0, "ended early");
+            }
+            sleep(Duration::from_secs(600)).await;
+        }
     }
 
     #[test]

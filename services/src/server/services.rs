@@ -1,6 +1,7 @@
 //! What a worker serves: made on its own thread, of what all workers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::watch;
@@ -30,6 +31,8 @@ pub(super) struct Services<G> {
     pub admin: Router,
     /// Shakes hands with callers of gRPC and HTTP; none if they speak plaintext.
     pub tls: Option<Arc<TlsAcceptor>>,
+    /// How long a connection of HTTP/1 may be idle.
+    pub idle: Duration,
     /// How HTTP/2 is served.
     pub http2: Http2,
 }
@@ -79,6 +82,7 @@ impl Common {
             grpc: grpc::Dispatch::new(grpc::Grpc::new(stack, capacity.clone()), others),
             admin: admin::json_errors(admin),
             tls,
+            idle: config.server.idle().get(),
             http2: Http2 { max_concurrent_streams: config.server.max_concurrent_streams, capacity, ticker },
         };
         Ok((services, data))

@@ -157,8 +157,8 @@ async fn one<G: GrpcService>(
     let stream = TcpStream::from_std(stream)?;
     match (port, services.tls.clone()) {
         (Port::Grpc, None) => services.http2.serve(stream, services.grpc, stopping).await,
-        (Port::Http, None) => connection::http1(stream, services.http, stopping).await,
-        (Port::Admin, _) => connection::http1(stream, services.admin, stopping).await,
+        (Port::Http, None) => connection::http1(stream, services.http, services.idle, stopping).await,
+        (Port::Admin, _) => connection::http1(stream, services.admin, services.idle, stopping).await,
         (Port::Grpc | Port::Http, Some(tls)) => return secure(port, stream, services, &tls, stopping).await,
     }
     Ok(())
@@ -181,7 +181,7 @@ async fn secure<G: GrpcService>(
     match port {
         Port::Grpc => services.http2.serve(stream, services.grpc, stopping).await,
         _ if http2 => services.http2.serve(stream, services.http_by_http2, stopping).await,
-        _ => connection::http1(stream, services.http, stopping).await,
+        _ => connection::http1(stream, services.http, services.idle, stopping).await,
     }
     Ok(())
 }

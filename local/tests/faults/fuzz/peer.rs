@@ -16,20 +16,20 @@ use user_info_testing::wait::PATIENCE;
 use super::GET_USER_INFO;
 
 /// A call that has begun: its answer, and where its message would go.
-pub(super) struct Begun {
-    pub(super) answer: ResponseFuture,
-    pub(super) message: SendStream<Bytes>,
+pub(crate) struct Begun {
+    pub(crate) answer: ResponseFuture,
+    pub(crate) message: SendStream<Bytes>,
 }
 
 /// One connection.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     requests: SendRequest<Bytes>,
-    pub(super) connection: JoinHandle<Result<(), h2::Error>>,
+    pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
 }
 
 impl Peer {
     /// Connects to `address`; it takes `window` bytes of an answer.
-    pub(super) async fn connect(address: SocketAddr, window: u32) -> Self {
+    pub(crate) async fn connect(address: SocketAddr, window: u32) -> Self {
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (requests, connection) =
             Builder::new().initial_max_send_streams(1).initial_window_size(window).handshake(stream).await.expect("HTTP/2");
@@ -37,7 +37,7 @@ impl Peer {
     }
 
     /// Begins a call of `path` with these headers, and sends `said` of its message.
-    pub(super) async fn begin(&mut self, path: &str, headers: &[(&str, &str)], said: &[u8]) -> Result<Begun, h2::Error> {
+    pub(crate) async fn begin(&mut self, path: &str, headers: &[(&str, &str)], said: &[u8]) -> Result<Begun, h2::Error> {
         let request = Request::post(format!("http://a{path}")).header("content-type", "application/grpc").header("te", "trailers");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         self.requests = self.requests.clone().ready().await?;
@@ -49,7 +49,7 @@ impl Peer {
     }
 
     /// Begins so many calls of `GetUserInfo`.
-    pub(super) async fn begin_all(&mut self, calls: usize, headers: &[(&str, &str)], said: &[u8]) -> Vec<Begun> {
+    pub(crate) async fn begin_all(&mut self, calls: usize, headers: &[(&str, &str)], said: &[u8]) -> Vec<Begun> {
         let mut begun = Vec::new();
         for _ in 0..calls {
             begun.push(self.begin(GET_USER_INFO, headers, said).await.expect("the connection stands"));

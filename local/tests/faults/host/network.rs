@@ -8,6 +8,8 @@ pub(super) struct Namespace {
     name: String,
     /// Address of the link's end in the namespace.
     pub(super) inside: [u8; 4],
+    /// The link's end in the namespace.
+    peer: String,
     outside: String,
 }
 
@@ -17,17 +19,36 @@ impl Namespace {
         let pid = std::process::id();
         let subnet = [198, 18, u8::try_from(pid / 64 % 256).expect("a byte"), u8::try_from(pid % 64 * 4).expect("a byte")];
         let address = |host: u8| [subnet[0], subnet[1], subnet[2], subnet[3] + host];
-        let text = |[a, b, c, d]: [u8; 4]| format!("{a}.{b}.{c}.{d}");
-        let new = Self { name: format!("uif{pid}"), inside: address(2), outside: text(address(1)) };
-        let (name, peer) = (&new.name, format!("{}p", new.name));
+        let new = Self {
+            name: format!("uif{pid}"),
+            inside: address(2),
+            peer: format!("uif{pid}p"),
+            outside: std::net::Ipv4Addr::from(address(1)).to_string(),
+        };
+        let (name, peer) = (&new.name, &new.peer);
         ip(&["netns", "add", name]);
-        ip(&["link", "add", name, "type", "veth", "peer", "name", &peer, "netns", name]);
+        ip(&["link", "add", name, "type", "veth", "peer", "name", peer, "netns", name]);
         ip(&["address", "add", &format!("{}/30", new.outside), "dev", name]);
         ip(&["link", "set", name, "up"]);
-        ip(&["-n", name, "address", "add", &format!("{}/30", text(new.inside)), "dev", &peer]);
-        ip(&["-n", name, "link", "set", &peer, "up"]);
-        ip(&["-n", name, "link", "set", "lo", "up"]);
+        new.bring_up();
         new
+    }
+
+    fn bring_up(&self) {
+        let (name, inside) = (&self.name, std::net::Ipv4Addr::from(self.inside));
+        ip(&["-n", name, "address", "add", &format!("{inside}/30"), "dev", &self.peer]);
+        ip(&["-n", name, "link", "set", &self.peer, "up"]);
+        ip(&["-n", name, "link", "set", "lo", "up"]);
+    }
+
+    /// Puts another namespace in its place, with the same address, which knows of no connection. What has not been sent is lost.
+    pub(super) fn renew(&mut self) {
+        let next = format!("{}n", self.name);
+        let before = std::mem::replace(&mut self.name, next);
+        ip(&["netns", "add", &self.name]);
+        ip(&["-n", &before, "link", "set", &self.peer, "netns", &self.name]);
+        ip(&["netns", "delete", &before]);
+        self.bring_up();
     }
 
     /// A command that becomes `program` in the namespace.

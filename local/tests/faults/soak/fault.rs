@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use user_info_testing::process::signal;
 
+use super::unfinished::Unfinished;
 use super::world::World;
 use crate::proxy::Mode;
 
@@ -32,10 +33,15 @@ pub(super) enum Fault {
     SettingsChanged,
     InstancesRolled,
     IdleConnections,
+    MariadbRotated,
+    RedisRotated,
+    ConsulRotated,
+    InstanceRotated,
+    CallsUnfinished,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::InstanceKilled,
         Self::InstanceFrozen,
         Self::ClientKilled,
@@ -52,6 +58,11 @@ impl Fault {
         Self::SettingsChanged,
         Self::InstancesRolled,
         Self::IdleConnections,
+        Self::MariadbRotated,
+        Self::RedisRotated,
+        Self::ConsulRotated,
+        Self::InstanceRotated,
+        Self::CallsUnfinished,
     ];
 }
 
@@ -74,6 +85,11 @@ impl fmt::Display for Fault {
             Self::SettingsChanged => "settings changed",
             Self::InstancesRolled => "instances restarted in turn",
             Self::IdleConnections => "200 idle connections",
+            Self::MariadbRotated => "connections to MariaDB ended again and again",
+            Self::RedisRotated => "connections to Redis ended again and again",
+            Self::ConsulRotated => "connections to Consul ended again and again",
+            Self::InstanceRotated => "connections to an instance ended again and again",
+            Self::CallsUnfinished => "callers that never finish",
         })
     }
 }
@@ -83,6 +99,7 @@ impl World {
     pub(super) async fn inject(&mut self, fault: Fault, random: &mut Rng) {
         let lasts = Duration::from_millis(random.u64(500..4000));
         let slow = Mode::Slow(Duration::from_millis(random.u64(100..1500)));
+        let rotate = Mode::Rotate(Duration::from_millis(random.u64(100..500)));
         let instance = format!("user_info-{}", random.usize(1..=Self::REPLICAS));
         match fault {
             Fault::InstanceKilled => self.kill(&instance).await,
@@ -125,6 +142,19 @@ impl World {
             Fault::ConsulRefusing => self.registry.during(Mode::Refuse, lasts).await,
             Fault::SettingsChanged => self.change_settings(random).await,
             Fault::InstancesRolled => self.roll().await,
+            Fault::MariadbRotated => self.users.during(rotate, lasts).await,
+            Fault::RedisRotated => self.views.during(rotate, lasts).await,
+            Fault::ConsulRotated => self.registry.during(rotate, lasts).await,
+            Fault::InstanceRotated => self.beside.proxy.during(rotate, lasts).await,
+            Fault::CallsUnfinished => {
+                let unfinished = Unfinished::begin(self.system.row(&instance)).await;
+                // Some are still there while other faults are injected.
+                self.unfinished.push_back(unfinished);
+                if self.unfinished.len() > 2 {
+                    self.unfinished.pop_front();
+                }
+                sleep(lasts).await;
+            }
             Fault::IdleConnections => {
                 let to = self.system.row(&instance);
                 let mut idle = Vec::new();

@@ -47,6 +47,8 @@ pub(super) async fn all(world: &mut World) -> Outcome {
     outcome.note("every process keeps within its memory and descriptors", until(deadline, async || bounded(world).await).await);
     world.watch().until_well(50.0).await;
     outcome.note("calls succeed", Ok(()));
+    world.beside.watch.until_well(20.0).await;
+    outcome.note("calls through a proxy that ends connections succeed", Ok(()));
     outcome.note("calls, times and calls in flight add up", until(deadline, async || counters(world).await).await);
     outcome.note("nothing panicked", panics(world));
     outcome

@@ -26,12 +26,22 @@ enum Manner {
     BreaksAt(u32),
     /// Closes it as soon as it is there.
     Closes,
+    /// Drops it when told to, at once and without a word: with FIN, or with RST.
+    Drops(Drops),
+}
+
+/// How the system tells the other side that a connection is gone.
+#[derive(Debug, Clone, Copy)]
+enum Drops {
+    Fin,
+    Rst,
 }
 
 /// A server of health and `GetUserInfo` that ends its connections.
 struct Ending {
     address: String,
     connections: Arc<AtomicU64>,
+    drop: watch::Sender<()>,
     task: AbortHandle,
 }
 
@@ -41,14 +51,15 @@ impl Ending {
         let address = listener.local_addr().expect("bound").to_string();
         let connections = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&connections);
+        let (drop, told) = watch::channel(());
         let task = tokio::spawn(async move {
             let mut serving = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Relaxed);
-                serving.spawn(serve(stream, manner));
+                serving.spawn(serve(stream, manner, told.clone()));
             }
         });
-        Self { address, connections, task: task.abort_handle() }
+        Self { address, connections, drop, task: task.abort_handle() }
     }
 
     fn connections(&self) -> u64 {
@@ -62,14 +73,22 @@ impl Drop for Ending {
     }
 }
 
-async fn serve(stream: TcpStream, manner: Manner) {
-    if matches!(manner, Manner::Closes) {
-        return;
+async fn serve(stream: TcpStream, manner: Manner, mut told: watch::Receiver<()>) {
+    told.mark_unchanged();
+    match manner {
+        Manner::Closes => return,
+        Manner::Drops(Drops::Rst) => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an option"),
+        _ => {}
     }
     stream.set_nodelay(true).expect("an option");
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let mut requests = 0;
-    while let Some(Ok((request, reply))) = connection.accept().await {
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            Ok(()) = told.changed() => return,
+        };
+        let Some(Ok((request, reply))) = accepted else { return };
         requests += 1;
         match manner {
             Manner::BreaksAt(last) if requests == last => return,
@@ -132,6 +151,43 @@ async fn a_connection_that_breaks_costs_the_calls_on_it_and_is_made_again_at_onc
     let failed = client.ask_many(950, 1).await;
     assert_eq!(failed.len() as u64, server.connections() - 1, "the one that is on it: {failed:?}");
     assert_eq!(failed.len(), 9);
+}
+
+#[tokio::test]
+async fn c1_a_connection_that_is_dropped_between_calls_costs_none() {
+    for how in [Drops::Fin, Drops::Rst] {
+        let server = Ending::start(Manner::Drops(how)).await;
+        let client = Client::to(&[&server.address], &UserClientLive::default()).await;
+        for connections in 1..=30 {
+            client.ask(PATIENCE).await.unwrap_or_else(|error| panic!("{how:?}: {error}"));
+            server.drop.send_replace(());
+            // Nobody has to call for the next one to be made.
+            client.until("the next connection", |_| server.connections() > connections).await;
+        }
+        let failed = client.ask_many(100, 10).await;
+        assert!(failed.is_empty(), "{how:?}: {failed:?}");
+        assert_eq!(server.connections(), 31, "{how:?}: none more than that");
+    }
+}
+
+/// As if the way of the connection led to a pod that is gone, and that of a new one to the pod that has taken its place.
+#[tokio::test]
+async fn c1_a_silent_connection_is_replaced_as_soon_as_another_one_answers() {
+    let server = Server::start().await;
+    let proxy = Proxy::to(&server).await;
+    let client = Client::to(&[&proxy.address], &UserClientLive::default()).await;
+    proxy.lose_all();
+    let begun = Instant::now();
+    let mut failed = 0;
+    while let Err(error) = client.ask(Duration::from_millis(200)).await {
+        assert_eq!(error.code, 504, "{error}");
+        failed += 1;
+        assert!(begun.elapsed() < Duration::from_secs(8), "{failed} calls failed");
+    }
+    // A call and a health check in vain, and the machine may be busy.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let failed = client.ask_many(100, 10).await;
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 /// Calls an instance for a second, as the loop of a client would; returns how many connections it made, and how long that took.

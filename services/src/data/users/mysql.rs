@@ -1,6 +1,7 @@
 //! Users in MySQL or MariaDB.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -12,6 +13,7 @@ use super::{User, sql};
 use crate::data::address::Address;
 use crate::data::loader::{Answer, Backend, ConnectError, ReadError};
 use crate::data::password;
+use crate::dial;
 
 /// Kind and address, for people.
 pub(in crate::data) fn name(config: &MySql) -> String {
@@ -81,12 +83,30 @@ pub(in crate::data) async fn connect_if_there(config: &MySql) -> Result<Option<M
     }
 }
 
-/// Opens a connection.
+/// Opens a connection to whichever address of the server's name answers first.
+async fn open(config: &MySql, options: MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+    match Address::parse(&config.address) {
+        // The name that a certificate is checked for is the one that the driver looks up, and it tries the addresses one after the other.
+        Some(Address::Tcp(host, port)) if config.ca_file.is_none() => {
+            let attempt = |address: SocketAddr| open_one(config, options.clone().host(&address.ip().to_string()));
+            dial::first(host, port, attempt).await.map_err(most_telling)
+        }
+        _ => open_one(config, options).await,
+    }
+}
+
+/// What a server said, if one did, rather than that nobody answered.
+fn most_telling(errors: Vec<sqlx::Error>) -> sqlx::Error {
+    let said = errors.into_iter().max_by_key(|error| !matches!(error, sqlx::Error::Io(_)));
+    said.expect("each address has failed, and there is one at least")
+}
+
+/// Opens a connection to one address.
 ///
 /// With a CA file, TLS with a checked server name. Without, no encryption, unless the server insists: since it requires a secure transport
 /// for all or for this user (MariaDB then says no more than "access denied"), or to learn a password that its `caching_sha2_password` cache
 /// does not hold yet.
-async fn open(config: &MySql, options: MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+async fn open_one(config: &MySql, options: MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
     match options.connect().await {
         Err(refused) if config.ca_file.is_none() && may_want_tls(&refused) => {
             match options.ssl_mode(MySqlSslMode::Required).connect().await {

@@ -3,25 +3,19 @@
 use std::time::Duration;
 
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::RootCertStore;
 use user_info_api::config::ClientTls;
 
 use super::SetupError;
+use crate::dial::HttpDialer;
 use crate::tls;
 
-/// Longest time to open a connection.
+/// Longest time to find an address of an agent that takes a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Idle time after which a peer is probed, so that one that vanished during a blocking query is noticed.
-const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Makes a connector for the agents of `section`; without `tls` it speaks plain HTTP.
-pub(super) fn connector(tls: Option<&ClientTls>, section: &str) -> Result<HttpsConnector<HttpConnector>, SetupError> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    tcp.set_keepalive(Some(KEEPALIVE));
-    tcp.set_nodelay(true);
+pub(super) fn connector(tls: Option<&ClientTls>, section: &str) -> Result<HttpsConnector<HttpDialer>, SetupError> {
+    let tcp = HttpDialer::new(CONNECT_TIMEOUT);
     let builder = HttpsConnectorBuilder::new();
     let section = format!("{section}.tls");
     let Some(tls) = tls else {
