@@ -9,7 +9,8 @@ pub use limit::{Form, Limit, List, Ordered, Range, Size, Text};
 #[cfg(feature = "crd")]
 pub(crate) use limit::{out_of_range, wrong_form};
 
-use crate::{Duration, address};
+use crate::Duration;
+use crate::address::{self, advice};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const DECISECOND: Duration = Duration::from_millis(100);
@@ -25,8 +26,34 @@ pub const PERCENTAGE: Range<f64> = Range::new(0.0, 100.0);
 /// The longest time a call may take, on the server and on the client.
 pub const CALL_TIMEOUT: Range<Duration> = Range::new(MILLISECOND, HOUR);
 
-/// A name that may not be left out.
-pub const NAME: Size = Size::at_least(1);
+/// Name of a service in the registry.
+pub const NAME: Text = Text { size: Size::new(1, 253), form: printable("a name without spaces, such as bbs.user.info") };
+/// Identity of an instance in the registry; the check `service:<id>` has to be one of 256 bytes, too.
+pub const ID: Text = Text { size: Size::new(1, 248), form: printable("an id without spaces, such as user-info-1") };
+/// Version of a service; it is part of a tag.
+pub const VERSION: Text = Text {
+    size: Size::up_to(128),
+    form: Form {
+        pattern: "^[!-~]*$",
+        matches: |text| text.bytes().all(|b| b.is_ascii_graphic()),
+        ..printable("a version without spaces, such as v1.2.0")
+    },
+};
+/// Name of a datacenter of Consul.
+pub const DATACENTER: Text = Text {
+    size: Size::new(1, 64),
+    form: Form {
+        pattern: "^[-_0-9A-Za-z]+$",
+        matches: |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+        ..printable("the name of a datacenter: letters, digits, '-' and '_'")
+    },
+};
+/// Pairs of metadata; Consul takes 64, and two are the service's own.
+pub const METADATA: Size = Size::up_to(62);
+/// Bytes of a key of metadata; the bound is Consul's, as is that of its letters.
+pub const METADATA_KEY: Size = Size::new(1, 128);
+/// Bytes of a value of metadata; the bound is Consul's.
+pub const METADATA_VALUE: Size = Size::up_to(512);
 /// An instance's share of calls under weighted round-robin.
 pub const WEIGHT: Range<u32> = Range::new(1, 10_000);
 
@@ -97,21 +124,35 @@ pub const CONCURRENCY: Range<u16> = Range::new(0, 10_000);
 /// Users that a client asks for.
 pub const USER_IDS: Size = Size::new(1, 100_000);
 /// gRPC addresses of instances.
-pub const INSTANCES: List<Form> = List { size: Size::up_to(1024), each: Form { words: "host:port, such as 127.0.0.1:9001", ..HOST_PORT } };
+pub const INSTANCES: List<Form> =
+    List { size: Size::up_to(1024), each: host_port("host:port, such as 127.0.0.1:9001", |text| advice::of_host_port(text, Some(9001))) };
 /// Time between look-ups in the DNS.
 pub const LOOKUP_INTERVAL: Range<Duration> = Range::new(DECISECOND, HOUR);
 
 /// Agents of Consul.
-pub const AGENTS: List<Form> = List { size: Size::new(1, 16), each: Form { words: "host:port, such as 127.0.0.1:8500", ..HOST_PORT } };
+pub const AGENTS: List<Form> =
+    List { size: Size::new(1, 16), each: host_port("host:port, such as 127.0.0.1:8500", |text| advice::of_host_port(text, Some(8500))) };
+/// Agents of Consul in one text.
+pub const AGENT_LIST: Text = Text {
+    size: Size::up_to(1024),
+    form: Form {
+        pattern: address::HOST_PORTS,
+        words: "host:port, or up to 16 of them with commas between, such as 10.0.0.1:8500,10.0.0.2:8500",
+        matches: address::is_host_ports,
+        advice: |text| advice::of_host_ports(text, 8500),
+    },
+};
 /// Time between heartbeats.
 pub const HEARTBEAT: Range<Duration> = Range::new(DECISECOND, HOUR);
 /// How long an instance may be critical before Consul forgets it; the least is Consul's own.
 pub const DEREGISTER_AFTER: Range<Duration> = Range::new(MINUTE, Duration::from_secs(7 * 86_400));
 
 /// Where MySQL is.
-pub const MYSQL_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:3306, nor an absolute path of a socket");
+pub const MYSQL_ADDRESS: Form =
+    or_socket("host:port, such as 127.0.0.1:3306, nor an absolute path of a socket", |text| advice::of_host_port_or_socket(text, 3306));
 /// Where Redis is.
-pub const REDIS_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:6379, nor an absolute path of a socket");
+pub const REDIS_ADDRESS: Form =
+    or_socket("host:port, such as 127.0.0.1:6379, nor an absolute path of a socket", |text| advice::of_host_port_or_socket(text, 6379));
 /// The name of a database; MySQL's and MariaDB's have no more characters.
 pub const DATABASE: Size = Size::new(1, 64);
 /// Connections of a worker to a store.
@@ -125,24 +166,59 @@ pub const INSTALL_TIMEOUT: Range<Duration> = Range::new(Duration::from_secs(10),
 pub const WEIGHTS: List<Range<u32>> = List { size: Size::up_to(100), each: WEIGHT };
 /// Users in the resource, which a cluster keeps whole in its store.
 pub const RESOURCE_USER_IDS: Size = Size::new(1, 1000);
+/// Where an addon of someone else is.
+pub const ADDON_URL: Text = Text { size: Size::up_to(1024), form: URL };
 /// Where a store of someone else is.
 pub const STORE_ADDRESS: Text = Text { size: Size::up_to(256), form: HOST_PORT };
 
 /// `host:port`.
-pub const HOST_PORT: Form = Form {
-    pattern: address::HOST_PORT,
-    words: "host:port, such as db.example.com:3306",
-    matches: |text| address::host_port(text).is_some(),
+pub const HOST_PORT: Form =
+    host_port("host:port, such as db.example.com:3306 or cache.example.com:6379", |text| advice::of_host_port(text, None));
+/// A host alone.
+pub const HOST: Text = Text {
+    size: Size::new(1, 253),
+    form: Form {
+        pattern: address::HOST,
+        words: "a host without a port, such as user-info.default.svc",
+        matches: address::is_host,
+        advice: advice::of_host,
+    },
+};
+/// What others are told of a listener.
+pub const ADVERTISED: Text = Text {
+    size: Size::up_to(256),
+    form: Form {
+        pattern: address::ADVERTISED,
+        words: "a host or host:port, such as 10.0.0.7 or 10.0.0.7:9001",
+        matches: address::is_advertised,
+        advice: advice::of_advertised,
+    },
 };
 /// The address of a collector of traces.
 pub const COLLECTOR: Form = Form {
     pattern: address::COLLECTOR,
     words: "the URL of a collector for OTLP over gRPC, without a path, such as http://127.0.0.1:4317",
     matches: address::is_collector,
+    advice: advice::of_collector,
 };
 /// An address on the web.
-pub const URL: Form = Form { pattern: address::URL, words: "a URL, such as http://prometheus.example.com", matches: address::is_url };
+pub const URL: Form =
+    Form { pattern: address::URL, words: "a URL, such as http://prometheus.example.com", matches: address::is_url, advice: advice::of_url };
 
-const fn or_socket(words: &'static str) -> Form {
-    Form { pattern: address::HOST_PORT_OR_SOCKET, words, matches: address::is_host_port_or_socket }
+const fn host_port(words: &'static str, advice: fn(&str) -> String) -> Form {
+    Form { pattern: address::HOST_PORT, words, matches: |text| address::host_port(text).is_some(), advice }
+}
+
+const fn or_socket(words: &'static str, advice: fn(&str) -> String) -> Form {
+    Form { pattern: address::HOST_PORT_OR_SOCKET, words, matches: address::is_host_port_or_socket, advice }
+}
+
+/// At least one character of ASCII, none of them a space.
+const fn printable(words: &'static str) -> Form {
+    Form {
+        pattern: "^[!-~]+$",
+        words,
+        matches: |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()),
+        advice: |_| String::new(),
+    }
 }

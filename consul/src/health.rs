@@ -22,8 +22,10 @@ pub struct HealthEntry {
 #[serde(rename_all = "PascalCase", default)]
 pub struct HealthNode {
     /// Its name.
+    #[serde(deserialize_with = "null_is_empty")]
     pub node: String,
     /// Address that stands in for an instance without one.
+    #[serde(deserialize_with = "null_is_empty")]
     pub address: String,
 }
 
@@ -31,8 +33,11 @@ pub struct HealthNode {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HealthService {
+    /// Empty, or what a service mesh has registered it as, such as `connect-proxy`.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub kind: String,
     /// Identity of the instance.
-    #[serde(rename = "ID")]
+    #[serde(rename = "ID", deserialize_with = "null_is_empty")]
     pub id: String,
     /// Tags.
     #[serde(deserialize_with = "null_is_empty")]
@@ -41,6 +46,7 @@ pub struct HealthService {
     #[serde(deserialize_with = "null_is_empty")]
     pub tagged_addresses: BTreeMap<String, TaggedAddress>,
     /// Host; may be empty.
+    #[serde(deserialize_with = "null_is_empty")]
     pub address: String,
     /// Port; may be 0.
     #[serde(deserialize_with = "port")]

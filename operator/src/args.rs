@@ -101,7 +101,7 @@ pub struct RunArgs {
     #[arg(short, long = "namespace", env = "WATCH_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
     pub namespaces: Vec<String>,
     /// Where /metrics, /healthz and /readyz are served
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080", value_parser = user_info_api::address::listen)]
     pub listen: SocketAddr,
     /// Whether only the process that holds a lease works: true, or false for a single process
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]

@@ -42,6 +42,7 @@ pub struct Consul {
     pub tls: Option<ClientTls>,
     /// Datacenter to ask; default is the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::DATACENTER))]
     pub datacenter: Option<String>,
     /// Time between heartbeats and between TCP checks, 100ms to 1h. The TTL is twice as long.
     #[serde(default = "Consul::default_interval")]
@@ -88,6 +89,7 @@ impl Default for Consul {
 impl Check for Consul {
     fn check(&self, v: &mut Violations) {
         v.list("addresses", &self.addresses, &limits::AGENTS);
+        v.limit("datacenter", &self.datacenter, &limits::DATACENTER);
         v.limit("interval", &self.interval, &limits::HEARTBEAT);
         v.limit("deregisterAfter", &self.deregister_after, &limits::DEREGISTER_AFTER);
     }

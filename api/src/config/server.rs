@@ -1,13 +1,13 @@
 //! Who the service is and where it listens.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, ServerTls, Violations};
-use crate::{Duration, limits};
+use super::{Check, ServerTls, Violations, metadata};
+use crate::{Duration, address, limits};
 
 /// Who this instance is, in the registry, in logs and in traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,17 +20,20 @@ pub struct Service {
     pub name: String,
     /// Identity of this instance, unique in the registry. Default: host name and gRPC address, as in the Go demo; for a client, host name and admin address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::ID))]
     pub id: Option<String>,
     /// Version, registered as the tag `version=<version>`.
     #[serde(default)]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::VERSION))]
     pub version: String,
     /// Share of calls under weighted round-robin, 1 to 10000; registered in Meta as `weight`.
     #[serde(default = "Service::default_weight")]
     #[cfg_attr(feature = "crd", schemars(transform = &limits::WEIGHT))]
     pub weight: u32,
-    /// More metadata for the registry.
+    /// More metadata for the registry, up to 62 pairs. A key has letters, digits, `_` and `-`, up to 128 of them, and does not begin with
+    /// `consul-`; a value has up to 512 bytes. `weight` and `http_port` are the service's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::METADATA))]
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -50,9 +53,15 @@ impl Service {
 
 impl Check for Service {
     fn check(&self, v: &mut Violations) {
-        v.require(!self.name.is_empty(), "name", "is missing; it is what callers look the service up by, such as bbs.user.info");
-        v.require(self.id.as_deref() != Some(""), "id", "must not be empty; leave it out to have one made");
+        let named = !self.name.is_empty();
+        v.require(named, "name", "is missing; it is what callers look the service up by, such as bbs.user.info");
+        v.limit("name", &named.then(|| self.name.clone()), &limits::NAME);
+        let empty = self.id.as_deref() == Some("");
+        v.require(!empty, "id", "must not be empty; leave it out to have one made");
+        v.limit("id", &self.id.clone().filter(|_| !empty), &limits::ID);
+        v.limit("version", &self.version, &limits::VERSION);
         v.limit("weight", &self.weight, &limits::WEIGHT);
+        metadata::check(&self.metadata, v);
     }
 }
 
@@ -62,15 +71,32 @@ impl Check for Service {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Listener {
     /// IP address and port to bind, such as `0.0.0.0:9001`.
+    #[serde(deserialize_with = "address::read_listen")]
     pub listen: SocketAddr,
-    /// Host or `host:port` that callers are told. Default: the listen address, or this machine's first address if that is unspecified.
+    /// Host or `host:port` that callers are told. Default: the listen address, or this machine's first address if that is unspecified: of
+    /// IPv4, or of IPv6 where `listen` is `[::]` and there is none of IPv4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::ADVERTISED))]
     pub advertise: Option<String>,
 }
 
 impl From<SocketAddr> for Listener {
     fn from(listen: SocketAddr) -> Self {
         Self { listen, advertise: None }
+    }
+}
+
+impl Check for Listener {
+    fn check(&self, v: &mut Violations) {
+        v.limit("advertise", &self.advertise, &limits::ADVERTISED);
+        let host = self.advertise.as_deref().map(|advertise| address::host_port(advertise).map_or(advertise, |(host, _)| host));
+        let ip = host.and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let nobody = ip.is_some_and(|ip| ip.is_unspecified());
+        v.require(
+            !nobody,
+            "advertise",
+            "stands for all addresses, so nobody can call it; write the one at which callers reach this machine",
+        );
     }
 }
 
@@ -164,6 +190,9 @@ impl Check for Server {
                 format_args!("port {} is also {}; give each listener its own", address.port(), taken.map_or("", |t| t.0)),
             );
         }
+        v.within("grpc", &self.grpc);
+        v.within("http", &self.http);
+        v.within("admin", &self.admin);
         v.limit("timeout", &self.timeout, &limits::CALL_TIMEOUT);
         v.limit("workers", &self.workers, &limits::WORKERS);
         v.limit("maxConcurrentStreams", &self.max_concurrent_streams, &limits::CONCURRENT_STREAMS);
@@ -219,7 +248,12 @@ mod tests {
         let said = |tracing: Tracing| tracing.violations().iter().map(ToString::to_string).collect::<Vec<_>>();
         let named = |endpoint: &str| Tracing { otlp_endpoint: Some(endpoint.to_owned()), ..Tracing::default() };
         let hint = limits::OTLP_ENDPOINT.form.words;
-        assert_eq!(said(named("127.0.0.1:4317")), [format!("otlpEndpoint: \"127.0.0.1:4317\" is not {hint}")]);
+        assert_eq!(
+            said(named("127.0.0.1:4317")),
+            [format!(
+                "otlpEndpoint: \"127.0.0.1:4317\" is not {hint}; begin with http://, or with https:// for TLS; write \"http://127.0.0.1:4317\""
+            )]
+        );
         let plain = Tracing { ca_file: Some("ca.crt".into()), ..named("http://127.0.0.1:4317") };
         assert_eq!(said(plain), ["caFile: is for a collector that speaks TLS; set otlpEndpoint to its https:// URL"]);
         assert!(said(Tracing { ca_file: Some("ca.crt".into()), ..named("https://127.0.0.1:4317") }).is_empty());

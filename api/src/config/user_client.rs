@@ -53,6 +53,7 @@ pub struct Discovery {
     pub service: String,
     /// Only instances of this version; default is all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::VERSION))]
     pub version: Option<String>,
     /// Asks Consul.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,8 +72,8 @@ pub struct Discovery {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Dns {
-    /// The name.
-    #[cfg_attr(feature = "crd", schemars(transform = &limits::NAME))]
+    /// The name, or an IP address.
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::HOST))]
     pub host: String,
     /// gRPC port of every instance, 1 to 65535.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::PORT))]
@@ -156,6 +157,7 @@ impl UserClientConfig {
 impl Check for UserClientConfig {
     fn check(&self, v: &mut Violations) {
         v.within("service", &self.service);
+        v.within("admin", &self.admin);
         v.within("discovery", &self.discovery);
         v.within("registry", &self.registry);
         v.within("tracing", &self.tracing);
@@ -168,6 +170,7 @@ impl Check for Discovery {
         let set = usize::from(self.consul.is_some()) + usize::from(self.dns.is_some()) + usize::from(!self.addresses.is_empty());
         v.require(set == 1, "", "set exactly one of consul, dns and addresses");
         v.limit("service", &self.service, &limits::NAME);
+        v.limit("version", &self.version, &limits::VERSION);
         v.list("addresses", &self.addresses, &limits::INSTANCES);
         if let Some(consul) = &self.consul {
             v.within("consul", consul);
@@ -180,7 +183,7 @@ impl Check for Discovery {
 
 impl Check for Dns {
     fn check(&self, v: &mut Violations) {
-        v.limit("host", &self.host, &limits::NAME);
+        v.limit("host", &self.host, &limits::HOST);
         v.limit("port", &self.port, &limits::PORT);
         v.limit("interval", &self.interval, &limits::LOOKUP_INTERVAL);
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ObjectName, Release, SecretRef, rules};
-use crate::address;
+use crate::limits;
 
 /// Registry, metrics and dashboards.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub enum AddonMode {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct External {
     /// URL of the addon, such as `http://prometheus.monitoring:9090`.
-    #[schemars(length(max = 1024), regex(pattern = address::URL))]
+    #[schemars(transform = &limits::ADDON_URL)]
     pub address: String,
     /// Credentials for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct External {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExternalConsul {
     /// Agents as `host:port`, up to 16 with commas between; the first that answers is used until it fails.
-    #[schemars(length(max = 1024), regex(pattern = address::HOST_PORTS))]
+    #[schemars(transform = &limits::AGENT_LIST)]
     pub address: String,
     /// ACL token; its usual key is `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

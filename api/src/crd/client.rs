@@ -36,7 +36,7 @@ pub struct Client {
     pub load_balancing: LoadBalancing,
     /// Calls only instances of this version; absent, all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(transform = &limits::VERSION)]
     pub version: Option<String>,
     /// Ejection of instances whose calls time out or whose connections break.
     pub outlier_ejection: OutlierEjection,

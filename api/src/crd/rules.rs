@@ -2,20 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{Duration, address, limits};
+use crate::Duration;
+use crate::limits::{self, Form};
 
 /// A regular expression, and what a text that matches it is called.
 pub(crate) type Pattern = (&'static str, &'static str);
 
-/// A network address with a port.
-const HOST_PORT: Pattern = (limits::HOST_PORT.pattern, limits::HOST_PORT.words);
-/// Network addresses with ports.
-const HOST_PORTS: Pattern =
-    (address::HOST_PORTS, "host:port, or up to 16 of them with commas between, such as 10.0.0.1:8500,10.0.0.2:8500");
-/// An address on the web.
-const URL: Pattern = (limits::URL.pattern, limits::URL.words);
-/// The address of a collector of traces.
-const COLLECTOR: Pattern = (limits::COLLECTOR.pattern, limits::COLLECTOR.words);
 /// The address of a chart repository or chart.
 pub(crate) const CHART_URL: Pattern =
     (r"^(https?|oci)://\S+$", "a URL, such as https://example.com/charts or oci://example.com/charts/consul");
@@ -36,9 +28,11 @@ pub(crate) const QUANTITY: Pattern = (r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?|k|m)?$", "
 /// A span of time.
 pub(crate) const DURATION: Pattern = (Duration::PATTERN, "a duration; write a number with a unit, such as 500us, 20ms, 2s or 1m30s");
 
-/// Every pattern in use, so that a text that does not match can be told what it should be.
-pub(crate) const PATTERNS: [Pattern; 12] =
-    [HOST_PORT, HOST_PORTS, URL, COLLECTOR, CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
+/// Every pattern in use but those of [`FORMS`], so that a text that does not match can be told what it should be.
+pub(crate) const PATTERNS: [Pattern; 8] = [CHART_URL, NAME, KEY, REPOSITORY, TAG, DIGEST, QUANTITY, DURATION];
+
+/// Every form in use that config files have, too.
+pub(crate) const FORMS: [Form; 5] = [limits::HOST_PORT, limits::AGENT_LIST.form, limits::URL, limits::COLLECTOR, limits::VERSION.form];
 
 /// CEL rules, as pairs of the rule and what is said where it does not hold.
 pub(crate) fn all(rules: &[(&str, &str)]) -> Value {

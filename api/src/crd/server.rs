@@ -39,7 +39,7 @@ pub struct Server {
     #[schemars(transform = &limits::WEIGHTS)]
     pub weights: Vec<u32>,
     /// Version of the service, registered as the tag `version=<version>`.
-    #[schemars(length(max = 64))]
+    #[schemars(transform = &limits::VERSION)]
     pub version: String,
     /// Longest time a call may take, 1ms to 1h; a caller's shorter deadline wins.
     #[schemars(transform = &limits::CALL_TIMEOUT)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Duration;
+use crate::address::advice::refusal;
 
 /// What a value may be.
 pub trait Limit<T> {
@@ -133,13 +134,22 @@ pub struct Form {
     pub pattern: &'static str,
     /// What such a text is called, and an example.
     pub words: &'static str,
-    /// Whether a text is of this form: the same texts that match `pattern`.
+    /// Whether a text is of this form. All such texts match `pattern`.
     pub matches: fn(&str) -> bool,
+    /// What is wrong with a text of another form, and what to write; empty if `words` say it all.
+    pub advice: fn(&str) -> String,
+}
+
+impl Form {
+    /// What is said of a text of another form.
+    pub(crate) fn said_of(&self, text: &str) -> String {
+        refusal(text, self.words, &(self.advice)(text))
+    }
 }
 
 impl Limit<String> for Form {
     fn refusal(&self, text: &String) -> Option<String> {
-        (!(self.matches)(text)).then(|| wrong_form(text, self.words))
+        (!(self.matches)(text)).then(|| self.said_of(text))
     }
 }
 
@@ -180,6 +190,7 @@ pub(crate) fn out_of_range(value: impl fmt::Display, allowed: impl fmt::Display)
 }
 
 /// What is said of a text.
+#[cfg(feature = "crd")]
 pub(crate) fn wrong_form(text: &str, words: &str) -> String {
     format!("{text:?} is not {words}")
 }

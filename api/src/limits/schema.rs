@@ -14,7 +14,10 @@ impl<T: Ordered> Transform for &Range<T> {
 
 impl Transform for &Size {
     fn transform(&mut self, schema: &mut Schema) {
-        let what = if is(schema, "array") { "Items" } else { "Length" };
+        let what = [("array", "Items"), ("object", "Properties")]
+            .into_iter()
+            .find(|(kind, _)| is(schema, kind))
+            .map_or("Length", |(_, what)| what);
         if self.min > 0 {
             schema.insert(format!("min{what}"), self.min.into());
         }

@@ -30,7 +30,8 @@ fn problems_are_told_one_a_line_and_by_exit_status_64() {
 #[test]
 fn what_only_the_services_know_to_be_wrong_is_told_with_its_line() {
     let bad = GOOD.replace("spec: {}", "spec:\n  addons:\n    consul:\n      values: {port: 0}");
-    let said = "<stdin>:7: spec.addons.consul.values: \"demo-consul:0\" is not host:port, such as 127.0.0.1:8500\n";
+    let said = "<stdin>:7: spec.addons.consul.values: \"demo-consul:0\" is not host:port, such as 127.0.0.1:8500; \
+                port 0 is out of range, allowed is 1 to 65535\n";
     assert_eq!(check(&["-"], &bad), (ExitCode::from(64), said.to_owned()));
 }
 

@@ -79,8 +79,11 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
     // A client without a config file stands alone: it has no port of its own.
     let registration = if args.config.is_some() {
         let listener = bind("admin.listen", config.admin.listen)?;
-        let address = advertised(&config.admin, listener.local_addr()?);
-        let instance = registry::Instance::new(&config.service, vec![format!("http://{address}")]);
+        let told = advertised(&config.admin, listener.local_addr()?);
+        if config.registry.consul.is_some() {
+            told.warn("admin.advertise");
+        }
+        let instance = registry::Instance::new(&config.service, vec![format!("http://{}", told.address)]);
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         tokio::spawn(serve(listener, router));

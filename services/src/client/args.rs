@@ -68,7 +68,12 @@ impl Args {
             None => config::parse(Path::new("command line"), "discovery: {addresses: ['127.0.0.1:9001']}")?,
         };
         self.amend(&mut config);
-        let violations = config.violations();
+        let mut violations = config.violations();
+        for violation in violations.iter_mut().filter(|_| self.target.is_some()) {
+            if violation.field == "discovery.addresses" {
+                "--target".clone_into(&mut violation.field);
+            }
+        }
         if violations.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: "command line".into(), violations }) }
     }
 
@@ -109,9 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn c5_a_url_for_a_target_is_refused_with_what_to_write() {
+        let error = load(&["--target", "http://127.0.0.1:9001"]).expect_err("refused");
+        let advice = "leave out http://, TLS is a setting of its own; write \"127.0.0.1:9001\"";
+        assert!(error.starts_with("command line: --target: ") && error.ends_with(advice), "{error}");
+    }
+
+    #[test]
     fn says_what_is_wrong_and_where() {
         let error = load(&["--target", "nonsense"]).expect_err("refused");
-        assert_eq!(error, "command line: discovery.addresses: \"nonsense\" is not host:port, such as 127.0.0.1:9001");
+        let advice = "the port is missing; write \"nonsense:9001\"";
+        assert_eq!(error, format!("command line: --target: \"nonsense\" is not host:port, such as 127.0.0.1:9001; {advice}"));
         assert!(load(&["--once"]).expect_err("refused").contains("--config <FILE>"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod connector;
 mod error;
+mod line;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,20 +13,20 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use user_info_api::config::Consul;
-use user_info_consul::{CheckStatus, CheckUpdate, Registration};
+use user_info_consul::{AgentSelf, CatalogDeregistration, CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
 use crate::tls;
+use connector::Connector;
 use error::Cause;
 pub use error::{CallError, SetupError};
+use line::Line;
 
 /// Header with the ACL token.
 const TOKEN: &str = "x-consul-token";
@@ -39,6 +40,9 @@ const MAX_COMPLAINT: usize = 200;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~').remove(b':');
 
 /// One Consul agent. Clones share connections.
+///
+/// What is said of a registration goes over one connection, which is kept: where several agents stand behind the address, all of it reaches
+/// the same one as long as the connection lives. Queries have others.
 #[derive(Clone)]
 pub struct AgentClient(Arc<Inner>);
 
@@ -49,7 +53,8 @@ struct Inner {
     token_file: Option<PathBuf>,
     datacenter: Option<String>,
     timeout: Duration,
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<Connector, Full<Bytes>>,
+    line: Line,
 }
 
 impl AgentClient {
@@ -60,10 +65,11 @@ impl AgentClient {
     /// # Errors
     /// If the TLS settings cannot be used.
     pub fn all(consul: &Consul, section: &'static str) -> Result<Vec<Self>, SetupError> {
+        let connector = connector::connector(consul.tls.as_ref(), section)?;
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
-            .build(connector::connector(consul.tls.as_ref(), section)?);
+            .build(connector.clone());
         let scheme = if consul.tls.is_some() { "https" } else { "http" };
         let timeout = consul.interval.get().clamp(Duration::from_secs(1), Duration::from_secs(5));
         let agent = |address: &String| {
@@ -75,9 +81,25 @@ impl AgentClient {
                 datacenter: consul.datacenter.clone(),
                 timeout,
                 http: http.clone(),
+                line: Line::new(connector.clone()),
             }))
         };
         Ok(consul.addresses.iter().map(agent).collect())
+    }
+
+    /// The same address with a connection of its own, which may lead to another agent behind it.
+    pub(super) fn another(&self) -> Self {
+        let Inner { address, scheme, section, token_file, datacenter, timeout, http, line } = &*self.0;
+        Self(Arc::new(Inner {
+            address: address.clone(),
+            scheme,
+            section,
+            token_file: token_file.clone(),
+            datacenter: datacenter.clone(),
+            timeout: *timeout,
+            http: http.clone(),
+            line: line.another(),
+        }))
     }
 
     /// `host:port` of the agent.
@@ -93,13 +115,35 @@ impl AgentClient {
         self.put("/v1/agent/service/register", Some(registration)).await
     }
 
-    /// Removes a service. That the agent does not know it is no error.
+    /// Removes a service; false if the agent does not know it.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn deregister(&self, id: &str) -> Result<(), CallError> {
-        let gone = self.put(&format!("/v1/agent/service/deregister/{}", encoded(id)), None::<&()>).await;
-        gone.or_else(|e| if e.status() == Some(404) { Ok(()) } else { Err(e) })
+    pub async fn deregister(&self, id: &str) -> Result<bool, CallError> {
+        match self.put(&format!("/v1/agent/service/deregister/{}", encoded(id)), None::<&()>).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a service from the catalog, at whatever node it is. An agent there that still has it puts it back within a minute or so.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn remove(&self, node: &str, id: &str) -> Result<(), CallError> {
+        let entry = CatalogDeregistration { node: node.to_owned(), service_id: id.to_owned() };
+        self.put("/v1/catalog/deregister", Some(&entry)).await
+    }
+
+    /// Name of the node at which the agent registers services; asking takes the right `agent:read`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn node(&self) -> Result<String, CallError> {
+        let call = "GET /v1/agent/self";
+        let answer = self.tell(Method::GET, "/v1/agent/self", Bytes::new()).await.map_err(|cause| self.error(call, cause))?;
+        Ok(self.decode::<AgentSelf>(call, answer.body())?.config.node_name)
     }
 
     /// Says that a TTL check passes.
@@ -146,17 +190,18 @@ impl AgentClient {
     async fn put(&self, path: &str, body: Option<&impl Serialize>) -> Result<(), CallError> {
         let call = format!("PUT {path}");
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| self.error(&call, Cause::Answer(e.to_string())))?;
-        let done = self.call(Method::PUT, path, body.unwrap_or_default().into(), self.0.timeout).await;
-        done.map(drop).map_err(|cause| self.error(&call, cause))
+        self.tell(Method::PUT, path, body.unwrap_or_default().into()).await.map(drop).map_err(|cause| self.error(&call, cause))
     }
 
+    /// Calls on the kept connection.
+    async fn tell(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Bytes>, Cause> {
+        let request = self.request(method, path, body).await?;
+        within(self.0.timeout, self.0.line.send(request)).await
+    }
+
+    /// Calls on any connection.
     async fn call(&self, method: Method, path: &str, body: Bytes, timeout: Duration) -> Result<Response<Bytes>, Cause> {
-        let uri = format!("{}://{}{path}", self.0.scheme, self.0.address);
-        let mut request = Request::builder().method(method).uri(uri).header(CONTENT_TYPE, "application/json");
-        if let Some(token) = self.token().await? {
-            request = request.header(TOKEN, token);
-        }
-        let request = request.body(Full::new(body)).map_err(|e| Cause::Transport(e.to_string()))?;
+        let request = self.request(method, path, body).await?;
         let exchange = async {
             let sent = match self.0.http.request(request.clone()).await {
                 // The agent, or a proxy before it, may have closed a connection kept from before. All calls here may be repeated.
@@ -167,12 +212,16 @@ impl AgentClient {
             let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        let answer = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(Cause::Timeout(timeout)))?;
-        if answer.status().is_success() {
-            return Ok(answer);
+        within(timeout, exchange).await
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Cause> {
+        let uri = format!("{}://{}{path}", self.0.scheme, self.0.address);
+        let mut request = Request::builder().method(method).uri(uri).header(CONTENT_TYPE, "application/json");
+        if let Some(token) = self.token().await? {
+            request = request.header(TOKEN, token);
         }
-        let text = String::from_utf8_lossy(answer.body()).trim().chars().take(MAX_COMPLAINT).collect();
-        Err(Cause::Status { status: answer.status().as_u16(), text })
+        request.body(Full::new(body)).map_err(|e| Cause::Transport(e.to_string()))
     }
 
     /// The token as its file has it now; it is small and read at most a few times a second.
@@ -216,6 +265,16 @@ impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AgentClient").field(&self.0.address).finish()
     }
+}
+
+/// The answer, if it comes in time and is no refusal.
+async fn within(limit: Duration, exchange: impl Future<Output = Result<Response<Bytes>, Cause>>) -> Result<Response<Bytes>, Cause> {
+    let answer = tokio::time::timeout(limit, exchange).await.unwrap_or(Err(Cause::Timeout(limit)))?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let text = String::from_utf8_lossy(answer.body()).trim().chars().take(MAX_COMPLAINT).collect();
+    Err(Cause::Status { status: answer.status().as_u16(), text })
 }
 
 fn encoded(text: &str) -> impl fmt::Display {

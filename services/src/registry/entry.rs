@@ -45,10 +45,11 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// Says once of each invalid entry that it is left out, and again after it has changed or was gone.
+/// Says once of each entry that is left out why it is, and again after it has changed or was gone.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     known: BTreeSet<InvalidEntry>,
+    others: BTreeSet<InvalidEntry>,
 }
 
 impl LeftOut {
@@ -64,6 +65,14 @@ impl LeftOut {
         }
         if self.known.is_empty() && !before.is_empty() {
             tracing::info!(service, "no invalid entries in the registry any more");
+        }
+    }
+
+    /// Takes in the entries of an answer about `service` that are valid, and for callers of another kind.
+    pub(super) fn note(&mut self, service: &str, entries: Vec<InvalidEntry>) {
+        let before = std::mem::replace(&mut self.others, entries.into_iter().collect());
+        for InvalidEntry { node, id, why } in self.others.difference(&before).take(MOST_NAMED) {
+            tracing::info!(service, node, id, why, "entry of the registry passed over");
         }
     }
 }

@@ -1,22 +1,44 @@
 //! The address that others are told for a listener.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use if_addrs::Interface;
 use user_info_api::config::Listener;
 
-/// Returns `host:port` under which callers reach `listener`, which is bound to `bound`.
+/// What others are told of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertised {
+    /// `host:port`.
+    pub address: String,
+    /// Whether this is a loopback address for want of a better one: callers on other machines do not reach it.
+    pub is_last_resort: bool,
+}
+
+impl Advertised {
+    /// Warns if this is a last resort; `field` is the one that would mend it.
+    pub fn warn(&self, field: &str) {
+        if self.is_last_resort {
+            let told = &self.address;
+            tracing::warn!(field, told, "this machine has no address that callers elsewhere reach; set the field to one");
+        }
+    }
+}
+
+/// Returns the `host:port` under which callers reach `listener`, which is bound to `bound`.
 ///
-/// The host is `advertise` if set, else the bound address, else (bound to all addresses) the first IPv4 address of this machine as Kratos
-/// chooses it: not loopback, on the interface with the lowest index that is up. A machine without one is told as 127.0.0.1.
-pub fn advertised(listener: &Listener, bound: SocketAddr) -> String {
+/// The host is `advertise` if set, else the bound address, else (bound to all addresses) the first one of this machine: of IPv4 as Kratos
+/// chooses it, that is not loopback, on the interface with the lowest index that is up; if there is none, and the listener takes IPv6, of
+/// IPv6 in the same order, of which global ones come before unique local ones. A machine without one is told as loopback.
+pub fn advertised(listener: &Listener, bound: SocketAddr) -> Advertised {
     match &listener.advertise {
-        Some(advertise) => with_port(advertise, bound.port()),
+        Some(advertise) => Advertised { address: with_port(advertise, bound.port()), is_last_resort: false },
         None if bound.ip().is_unspecified() => {
             let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-            SocketAddr::from((first_ipv4(&interfaces).unwrap_or(Ipv4Addr::LOCALHOST), bound.port())).to_string()
+            let found = first(&interfaces, bound.is_ipv6());
+            let host = found.unwrap_or_else(|| loopback(&interfaces, bound.is_ipv6()));
+            Advertised { address: SocketAddr::from((host, bound.port())).to_string(), is_last_resort: found.is_none() }
         }
-        None => bound.to_string(),
+        None => Advertised { address: bound.to_string(), is_last_resort: false },
     }
 }
 
@@ -36,59 +58,31 @@ fn with_port(advertise: &str, port: u16) -> String {
     }
 }
 
-fn first_ipv4(interfaces: &[Interface]) -> Option<Ipv4Addr> {
-    let usable = |interface: &Interface| match interface.ip() {
-        IpAddr::V4(ip) if interface.is_oper_up() && !ip.is_loopback() && !ip.is_link_local() => Some((interface.index, ip)),
-        _ => None,
+/// The first address of this machine that callers elsewhere may reach.
+fn first(interfaces: &[Interface], ipv6: bool) -> Option<IpAddr> {
+    let usable = |interface: &Interface| {
+        let rank = rank(interface.ip()).filter(|_| interface.is_oper_up() && (ipv6 || interface.ip().is_ipv4()))?;
+        Some(((rank, interface.index.unwrap_or(u32::MAX)), interface.ip()))
     };
-    interfaces.iter().filter_map(usable).min_by_key(|(index, _)| index.unwrap_or(u32::MAX)).map(|(_, ip)| ip)
+    // Of equals the first stays.
+    interfaces.iter().filter_map(usable).min_by_key(|(order, _)| *order).map(|(_, ip)| ip)
+}
+
+/// How gladly an address is told, the least first; none if nobody elsewhere can call it.
+fn rank(ip: IpAddr) -> Option<u8> {
+    match ip {
+        IpAddr::V4(ip) => (!ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified() && !ip.is_multicast()).then_some(0),
+        IpAddr::V6(ip) if ip.is_unique_local() => Some(2),
+        // 2000::/3 is all of the global unicast addresses that are given out (RFC 4291, IANA).
+        IpAddr::V6(ip) => (ip.segments()[0] >> 13 == 1).then_some(1),
+    }
+}
+
+/// The address for callers on this machine: of IPv4, unless it has none.
+fn loopback(interfaces: &[Interface], ipv6: bool) -> IpAddr {
+    let has_ipv4 = interfaces.is_empty() || interfaces.iter().any(|interface| interface.ip().is_ipv4());
+    if ipv6 && !has_ipv4 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
 }
 
 #[cfg(test)]
-mod tests {
-    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
-
-    use super::*;
-
-    fn interface(index: u32, ip: [u8; 4], oper_status: IfOperStatus) -> Interface {
-        let v4 = Ifv4Addr { ip: ip.into(), netmask: [255, 255, 255, 0].into(), prefixlen: 24, broadcast: None };
-        Interface { name: format!("eth{index}"), addr: IfAddr::V4(v4), index: Some(index), oper_status, is_p2p: false }
-    }
-
-    #[test]
-    fn takes_the_lowest_interface_that_is_up() {
-        let all = [
-            interface(4, [10, 0, 0, 4], IfOperStatus::Up),
-            interface(2, [10, 0, 0, 2], IfOperStatus::Down),
-            interface(1, [127, 0, 0, 1], IfOperStatus::Up),
-            interface(3, [10, 0, 0, 3], IfOperStatus::Up),
-        ];
-        assert_eq!(first_ipv4(&all), Some([10, 0, 0, 3].into()));
-        assert_eq!(first_ipv4(&all[1..3]), None);
-    }
-
-    #[test]
-    fn completes_what_is_advertised() {
-        let bound = SocketAddr::from(([0, 0, 0, 0], 9001));
-        for (advertise, told) in [
-            ("pod.example", "pod.example:9001"),
-            ("pod.example:19001", "pod.example:19001"),
-            ("10.0.0.7", "10.0.0.7:9001"),
-            ("::1", "[::1]:9001"),
-            ("[::1]", "[::1]:9001"),
-            ("[::1]:19001", "[::1]:19001"),
-        ] {
-            let listener = Listener { listen: bound, advertise: Some(advertise.to_owned()) };
-            assert_eq!(advertised(&listener, bound), told);
-        }
-    }
-
-    #[test]
-    fn tells_the_bound_address_unless_it_is_all_of_them() {
-        let one = SocketAddr::from(([127, 0, 0, 3], 9001));
-        assert_eq!(advertised(&one.into(), one), "127.0.0.3:9001");
-        let all = SocketAddr::from(([0, 0, 0, 0], 9001));
-        let told = advertised(&all.into(), all);
-        assert!(told.ends_with(":9001") && !told.starts_with("0.0.0.0"), "{told}");
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use user_info_api::config::{Consul, Discovery};
 use user_info_backoff::Backoff;
 
 use super::client::{AgentClient, CallError, SetupError};
-use super::decode;
+use super::decode::{self, Decoded};
 use super::discovered::Publisher;
 use super::entry::LeftOut;
 
@@ -64,9 +64,10 @@ impl Watcher {
                     self.index = next_index(self.index, index);
                     self.failed = 0;
                     self.backoff.reset();
-                    let (instances, invalid) = decode::instances(entries, self.version.as_deref(), self.secure);
+                    let Decoded { instances, invalid, others } = decode::instances(entries, self.version.as_deref(), self.secure);
                     publisher.found(instances, invalid.len());
                     self.left_out.report(&self.service, invalid);
+                    self.left_out.note(&self.service, others);
                     sleep_until(next).await;
                 }
                 Err(error) => {

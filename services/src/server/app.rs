@@ -65,7 +65,7 @@ pub async fn run(
     let readiness = Readiness::default();
     let (health_and_reflection, mut health) = grpc::health_and_reflection()?;
     let (stopping, when_stopping) = watch::channel(false);
-    let addresses = Addresses::of(&listeners, &config.server)?;
+    let addresses = Addresses::of(&listeners, &config.server, config.registry.consul.is_some())?;
     let instance = addresses.instance(&config);
     let export = collector::export(collector, &config.tracing, &config.service, &instance.id);
     let exporter = Exporter::start(export, metrics.spans).map_err(CollectorError::from)?;
@@ -134,10 +134,17 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn of(listeners: &Listeners, server: &Server) -> std::io::Result<Self> {
+    /// Warns of addresses that only this machine reaches, if others are to be told of them.
+    fn of(listeners: &Listeners, server: &Server, registers: bool) -> std::io::Result<Self> {
+        let grpc = advertised(&server.grpc, listeners.grpc.local_addr()?);
+        let http = advertised(&server.http, listeners.http.local_addr()?);
+        if registers {
+            grpc.warn("server.grpc.advertise");
+            http.warn("server.http.advertise");
+        }
         Ok(Self {
-            grpc: advertised(&server.grpc, listeners.grpc.local_addr()?),
-            http: advertised(&server.http, listeners.http.local_addr()?),
+            grpc: grpc.address,
+            http: http.address,
             admin_port: listeners.admin.as_ref().map(|listener| listener.local_addr().map(|address| address.port())).transpose()?,
         })
     }

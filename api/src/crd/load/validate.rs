@@ -92,11 +92,9 @@ impl Judge {
         if let Some(pattern) = schema["pattern"].as_str()
             && self.compiled(pattern).is_some_and(|regex| !regex.is_match(text))
         {
-            let known = rules::PATTERNS.iter().find(|(known, _)| *known == pattern);
-            match known {
-                Some((_, words)) => self.report(path, wrong_form(text, words)),
-                None => self.report(path, format_args!("{text:?} does not match {pattern}")),
-            }
+            let form = rules::FORMS.iter().find(|form| form.pattern == pattern).map(|form| form.said_of(text));
+            let words = || rules::PATTERNS.iter().find(|(known, _)| *known == pattern).map(|(_, words)| wrong_form(text, words));
+            self.report(path, form.or_else(words).unwrap_or_else(|| format!("{text:?} does not match {pattern}")));
         }
     }
 

@@ -53,7 +53,8 @@ fn what_cannot_be_done_in_a_cluster_is_refused_with_its_reason() {
 
 #[test]
 fn what_the_services_would_refuse_is_told_of_the_field_it_came_from() {
-    let said = "spec.data.mysql.values: \"demo-mysql:0\" is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket";
+    let said = "spec.data.mysql.values: \"demo-mysql:0\" is not host:port, such as 127.0.0.1:3306, nor an absolute path of a socket; \
+                port 0 is out of range, allowed is 1 to 65535";
     let spec = "{data: {mysql: {mode: Managed, values: {port: 0}}}}";
     let error = plan(spec).expect_err("refused");
     assert_eq!((error.class(), error.reason(), error.to_string()), (Class::Permanent, Reason::InvalidSpec, said.to_owned()));
@@ -63,7 +64,8 @@ fn what_the_services_would_refuse_is_told_of_the_field_it_came_from() {
     let mut resource = resource("{data: {redis: {mode: External, address: 'cache:6379'}}}");
     resource.spec.data.redis.address = Some("cache:70000".to_owned());
     resource.spec.client.timeout = user_info_api::Duration::from_secs(7200);
-    let first = "spec.data.redis.address: \"cache:70000\" is not host:port, such as 127.0.0.1:6379, nor an absolute path of a socket";
+    let first = "spec.data.redis.address: \"cache:70000\" is not host:port, such as 127.0.0.1:6379, nor an absolute path of a socket; \
+                 port 70000 is out of range, allowed is 1 to 65535";
     assert_eq!(validate(&resource, found(&resource)).expect_err("refused").to_string(), first);
     let all = format!("{first}\nspec.client.timeout: 2h is out of range; allowed is 1ms to 1h");
     assert_eq!(offline(&resource).map_err(|error| error.to_string()), Err(all));

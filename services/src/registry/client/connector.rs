@@ -10,13 +10,16 @@ use user_info_api::config::ClientTls;
 use super::SetupError;
 use crate::tls;
 
+/// What opens connections to agents.
+pub(super) type Connector = HttpsConnector<HttpConnector>;
+
 /// Longest time to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Idle time after which a peer is probed, so that one that vanished during a blocking query is noticed.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Makes a connector for the agents of `section`; without `tls` it speaks plain HTTP.
-pub(super) fn connector(tls: Option<&ClientTls>, section: &str) -> Result<HttpsConnector<HttpConnector>, SetupError> {
+pub(super) fn connector(tls: Option<&ClientTls>, section: &str) -> Result<Connector, SetupError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));

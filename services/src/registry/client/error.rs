@@ -38,6 +38,11 @@ pub(super) enum Cause {
 }
 
 impl CallError {
+    /// `host:port` of the agent.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
     /// Status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self.cause {

@@ -44,3 +44,32 @@ async fn an_agent_that_never_answers_is_asked_twice_and_no_more() {
     assert!(error.is_agent_failure(), "{error}");
     assert_eq!(connections.load(Relaxed), 2);
 }
+
+#[tokio::test]
+async fn c6_all_that_is_said_of_a_registration_goes_over_one_connection() {
+    let (agent, connections) = closing_after(100).await;
+    for _ in 0..3 {
+        agent.pass("service:a").await.expect("answered");
+        assert!(agent.deregister("a").await.expect("answered"));
+    }
+    assert_eq!(connections.load(Relaxed), 1);
+    agent.another().pass("service:a").await.expect("answered");
+    assert_eq!(connections.load(Relaxed), 2);
+    // A query in between does not take it.
+    agent.leader().await.expect("answered");
+    agent.pass("service:a").await.expect("answered");
+    assert_eq!(connections.load(Relaxed), 3);
+}
+
+#[tokio::test]
+async fn c6_the_one_connection_is_made_anew_when_it_was_closed() {
+    let (agent, connections) = closing_after(1).await;
+    for _ in 0..3 {
+        agent.pass("service:a").await.expect("answered on the next connection");
+    }
+    assert_eq!(connections.load(Relaxed), 3);
+    let (agent, connections) = closing_after(0).await;
+    let error = agent.pass("service:a").await.expect_err("never answered");
+    assert!(error.is_agent_failure(), "{error}");
+    assert_eq!(connections.load(Relaxed), 1);
+}

@@ -42,7 +42,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// Everything that comes out can be called.
 fn sane(entries: &[Entry]) {
     for secure in [false, true] {
-        for instance in instances(entries.to_vec(), None, secure).0 {
+        for instance in instances(entries.to_vec(), None, secure).instances {
             assert!((1..=10_000).contains(&instance.weight), "{instance:?}");
             assert!(
                 instance.address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
@@ -58,7 +58,7 @@ proptest! {
         let good = json!({"Service": {"ID": "good", "Address": "a", "Port": 1}});
         let entries = serde_json::from_value::<Vec<Entry>>(json!([entry, good])).expect("each on its own");
         sane(&entries);
-        prop_assert!(instances(entries, None, false).0.iter().any(|instance| instance.id == "good"));
+        prop_assert!(instances(entries, None, false).instances.iter().any(|instance| instance.id == "good"));
     }
 
     #[test]
