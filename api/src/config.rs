@@ -19,7 +19,7 @@ mod user_info;
 pub use balancer::{LoadBalancing, OutlierEjection, Retries};
 pub use breaker::{BreakerMode, CircuitBreaker};
 pub use check::{Check, Violation, Violations};
-pub use data::{MySql, Redis, Sqlite, Users, Views};
+pub use data::{MySql, Redis, RedisTopology, Sentinel, Sqlite, Users, Views};
 pub use fault::{Abort, Delay, FaultInjection, rfc3339};
 pub use limiter::{Algorithm, ClientLimit, RateLimiter, Scope};
 pub use live::{Config, split};

@@ -112,6 +112,11 @@ pub const DEREGISTER_AFTER: Range<Duration> = Range::new(MINUTE, Duration::from_
 pub const MYSQL_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:3306, nor an absolute path of a socket");
 /// Where Redis is.
 pub const REDIS_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:6379, nor an absolute path of a socket");
+/// Nodes of a Redis cluster, or Sentinels.
+pub const REDIS_ADDRESSES: List<Form> =
+    List { size: Size::up_to(16), each: Form { words: "host:port, such as 127.0.0.1:6379", ..HOST_PORT } };
+/// The name of a master that Sentinels watch.
+pub const REDIS_MASTER: Size = Size::new(1, 128);
 /// The name of a database; MySQL's and MariaDB's have no more characters.
 pub const DATABASE: Size = Size::new(1, 64);
 /// Connections of a worker to a store.
@@ -127,6 +132,8 @@ pub const WEIGHTS: List<Range<u32>> = List { size: Size::up_to(100), each: WEIGH
 pub const RESOURCE_USER_IDS: Size = Size::new(1, 1000);
 /// Where a store of someone else is.
 pub const STORE_ADDRESS: Text = Text { size: Size::up_to(256), form: HOST_PORT };
+/// Where several nodes of a store of someone else are.
+pub const STORE_ADDRESSES: List<Text> = List { size: Size::new(1, 16), each: STORE_ADDRESS };
 
 /// `host:port`.
 pub const HOST_PORT: Form = Form {

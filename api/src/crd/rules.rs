@@ -60,3 +60,24 @@ pub(crate) fn store() -> Value {
         ("self.mode == 'External' || !has(self.address)", "address is only used with mode: External; set that, or remove address"),
     ])
 }
+
+/// The CEL rules of the store of the page views.
+pub(crate) fn redis() -> Value {
+    all(&[
+        ("self.mode != 'External' || has(self.address) || has(self.addresses)", "mode: External needs address"),
+        ("self.mode == 'External' || !has(self.address)", "address is only used with mode: External; set that, or remove address"),
+        (
+            "self.mode == 'External' || !(has(self.addresses) || has(self.sentinel) || has(self.tls) || self.topology != 'Auto')",
+            "addresses, topology, sentinel and tls are only used with mode: External; set that, or remove them",
+        ),
+        ("!has(self.address) || !has(self.addresses)", "set address or addresses, not both"),
+        (
+            "!has(self.addresses) || self.topology != 'Auto'",
+            "several addresses are of a cluster or of Sentinels; set topology: Cluster or Sentinel, or give the one server in address",
+        ),
+        (
+            "(self.topology == 'Sentinel') == has(self.sentinel)",
+            "topology: Sentinel and sentinel.masterName belong together; set both or neither",
+        ),
+    ])
+}

@@ -223,6 +223,29 @@ fn rules_say_what_to_write_instead() {
             json!({"data": {"redis": {"mode": "External", "address": "127.0.0.1:6379"}}}),
         ),
         (
+            json!({"data": {"redis": {"mode": "Managed", "tls": {}}}}),
+            "spec.data.redis: addresses, topology, sentinel and tls are only used with mode: External; set that, or remove them",
+            json!({"data": {"redis": {"mode": "External", "address": "127.0.0.1:6379", "tls": {}}}}),
+        ),
+        (
+            json!({"data": {"redis": {"mode": "External", "address": "a:1", "addresses": ["b:1"], "topology": "Cluster"}}}),
+            "spec.data.redis: set address or addresses, not both",
+            json!({"data": {"redis": {"mode": "External", "addresses": ["a:1", "b:1"], "topology": "Cluster"}}}),
+        ),
+        (
+            json!({"data": {"redis": {"mode": "External", "addresses": ["a:1"]}}}),
+            "spec.data.redis: several addresses are of a cluster or of Sentinels; set topology: Cluster or Sentinel, or give the one server in \
+             address",
+            json!({"data": {"redis": {"mode": "External", "address": "a:1", "topology": "Cluster"}}}),
+        ),
+        (
+            json!({"data": {"redis": {"mode": "External", "addresses": ["a:1"], "topology": "Sentinel"}}}),
+            "spec.data.redis: topology: Sentinel and sentinel.masterName belong together; set both or neither",
+            json!({"data": {"redis": {
+                "mode": "External", "addresses": ["a:1"], "topology": "Sentinel", "sentinel": {"masterName": "m"}
+            }}}),
+        ),
+        (
             json!({"addons": {"consul": {"chart": {"version": "1"}}}}),
             "spec.addons.consul.chart: the Embedded chart takes no url, name, version or secretRef; remove them, or set source: Repository or OCI",
             json!({"addons": {"consul": {"chart": {"source": "OCI", "version": "1", "url": "oci://a/b"}}}}),

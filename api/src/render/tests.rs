@@ -141,6 +141,35 @@ fn external_parts_come_from_the_spec_with_secrets_as_files() {
 }
 
 #[test]
+fn d4_a_redis_with_tls_and_sentinels_comes_from_the_spec() {
+    let resource = resource(
+        "{data: {redis: {mode: External, addresses: ['a:26379', 'b:26379'], topology: Sentinel, username: app, secretRef: {name: cache},
+                         sentinel: {masterName: main, username: s, secretRef: {name: watch, key: pw}},
+                         tls: {caSecretRef: {name: ca}, secretName: own, serverName: redis.example.com}}}}",
+    );
+    let redis = server(&resource, &cluster(&resource), &process(0)).views.redis.expect("Redis");
+    insta::assert_snapshot!(serde_yaml::to_string(&redis).expect("YAML"), @r"
+    address: 127.0.0.1:6379
+    addresses:
+    - a:26379
+    - b:26379
+    topology: Sentinel
+    sentinel:
+      masterName: main
+      username: s
+      passwordFile: /etc/user-info/secrets/watch/pw
+    tls:
+      caFile: /etc/user-info/secrets/ca/ca.crt
+      certFile: /etc/user-info/secrets/own/tls.crt
+      keyFile: /etc/user-info/secrets/own/tls.key
+      serverName: redis.example.com
+    database: 0
+    username: app
+    passwordFile: /etc/user-info/secrets/cache/password
+    ");
+}
+
+#[test]
 fn clients_find_instances_by_consul_or_without() {
     let with = resource("{}");
     assert_eq!(client(&with, &laptop()).discovery.consul.expect("Consul").addresses, ["127.0.0.1:8500"]);
@@ -346,7 +375,9 @@ fn every_field_has_an_origin_or_is_the_targets_own() {
           rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]},
           faultInjection: {delay: {fixedDelay: 1s}, abort: {httpStatus: 500}, expireAfter: 1s},
           data: {mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a}},
-                 redis: {mode: External, address: 'a:1', username: a, secretRef: {name: a}}},
+                 redis: {mode: External, addresses: ['a:1'], username: a, secretRef: {name: a}, topology: Sentinel,
+                         sentinel: {masterName: a, username: a, secretRef: {name: a}},
+                         tls: {caSecretRef: {name: a}, secretName: a, serverName: a}}},
           addons: {consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}},
           tracing: {otlpEndpoint: 'http://a:1'}}",
     );

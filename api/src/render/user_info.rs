@@ -3,9 +3,10 @@
 use super::origins::Origins;
 use super::{ServerInstance, Target};
 use crate::config::{
-    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive, Users, Views,
+    ClientTls, FaultInjection, MySql, Redis, Registry, Sentinel, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive,
+    Users, Views,
 };
-use crate::crd::{self, LoadError, StoreMode, UserInfoDeployment};
+use crate::crd::{self, LoadError, SecretRef, StoreMode, UserInfoDeployment};
 
 /// Where the fields come from. Those that are not named are the target's own.
 pub(super) const ORIGINS: &[(&str, &str)] = &[
@@ -25,6 +26,10 @@ pub(super) const ORIGINS: &[(&str, &str)] = &[
     ("views.memory", "spec.data.redis.mode"),
     ("views.redis", "spec.data.redis"),
     ("views.redis.passwordFile", "spec.data.redis.secretRef"),
+    ("views.redis.sentinel.passwordFile", "spec.data.redis.sentinel.secretRef"),
+    ("views.redis.tls.caFile", "spec.data.redis.tls.caSecretRef"),
+    ("views.redis.tls.certFile", "spec.data.redis.tls.secretName"),
+    ("views.redis.tls.keyFile", "spec.data.redis.tls.secretName"),
     ("registry.consul.tokenFile", "spec.addons.consul.external.secretRef"),
     ("tracing", "spec.tracing"),
     ("logFormat", "spec.server.logFormat"),
@@ -126,17 +131,42 @@ fn users(mysql: &crd::MySql, target: &Target) -> (Users, &'static str) {
 
 /// The store of the page views, and where its address comes from.
 fn views(redis: &crd::Redis, target: &Target) -> (Views, &'static str) {
-    let password = redis.secret_ref.as_ref().map(|secret| target.secret_file(secret, "password"));
-    let (address, password_file, origin) = match (redis.mode, &target.redis, &redis.address) {
-        (StoreMode::Managed, Some(managed), _) => {
-            let password = managed.password.as_ref().map(|secret| target.secret_file(secret, "password"));
-            (managed.address.clone(), password, "spec.data.redis.values")
+    let password = |secret: &Option<SecretRef>| secret.as_ref().map(|secret| target.secret_file(secret, "password"));
+    let own = Redis { database: redis.database, username: redis.username.clone(), ..Redis::default() };
+    let (redis, origin) = match (redis.mode, &target.redis) {
+        (StoreMode::Managed, Some(managed)) => {
+            (Redis { address: managed.address.clone(), password_file: password(&managed.password), ..own }, "spec.data.redis.values")
         }
-        (StoreMode::External, _, Some(address)) => (address.clone(), password, "spec.data.redis.address"),
+        (StoreMode::External, _) => {
+            let external = Redis {
+                address: redis.address.clone().unwrap_or(own.address),
+                addresses: redis.addresses.clone(),
+                topology: redis.topology,
+                sentinel: redis.sentinel.as_ref().map(|sentinel| Sentinel {
+                    master_name: sentinel.master_name.clone(),
+                    username: sentinel.username.clone(),
+                    password_file: password(&sentinel.secret_ref),
+                }),
+                tls: redis.tls.as_ref().map(|tls| store_tls(tls, target)),
+                password_file: password(&redis.secret_ref),
+                ..own
+            };
+            (external, "spec.data.redis.address")
+        }
         _ => return (Views { memory: true, ..Views::default() }, "spec.data.redis.mode"),
     };
-    let redis = Redis { address, database: redis.database, username: redis.username.clone(), password_file };
     (Views { redis: Some(redis), ..Views::default() }, origin)
+}
+
+/// TLS towards a store of someone else.
+fn store_tls(tls: &crd::StoreTls, target: &Target) -> ClientTls {
+    let own = |key| tls.secret_name.as_ref().map(|secret| target.secret(secret, key));
+    ClientTls {
+        ca_file: tls.ca_secret_ref.as_ref().map(|secret| target.secret_file(secret, "ca.crt")),
+        cert_file: own("tls.crt"),
+        key_file: own("tls.key"),
+        server_name: tls.server_name.clone(),
+    }
 }
 
 fn fault_injection(faults: &crd::FaultInjection, target: &Target) -> FaultInjection {

@@ -53,7 +53,7 @@ impl Managed {
         let mut all: Vec<_> = consul::secrets(spec, self.consul.as_ref()).into_iter().flatten().collect();
         if component == Component::Server {
             all.extend(mysql::secrets(spec, self.mysql.as_ref()).into_iter().flatten());
-            all.extend(redis::secrets(spec, self.redis.as_ref()).into_iter().flatten());
+            all.extend(redis::secrets(spec, self.redis.as_ref()));
         }
         all
     }

@@ -117,12 +117,10 @@ async fn seed_users(users: &Users) -> Result<u64, SeedError> {
 async fn seed_views(views: &Views) -> Result<u64, SeedError> {
     let Some(config) = &views.redis else { return Ok(0) };
     let mut connection = redis::connect(config).await?;
-    let mut key = Vec::new();
     let mut written = 0;
     for sample in &SAMPLES {
-        redis::write_key(&mut key, sample.id);
-        let set = ::redis::cmd("SET").arg(&key[..]).arg(sample.visits).arg("NX").query_async::<Option<String>>(&mut connection).await;
-        written += u64::from(set.map_err(|error| SeedError::Views(redis::name(config), error))?.is_some());
+        let done = connection.write_if_absent(sample.id, sample.visits).await;
+        written += u64::from(done.map_err(|error| SeedError::Views(redis::name(config), error))?);
     }
     Ok(written)
 }

@@ -1,10 +1,16 @@
 //! Page views in a real Redis.
 
+mod access;
+mod cluster;
+mod proxy;
+mod sentinel;
+mod tls;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use user_info_api::config::Views;
-use user_info_services::data::{Data, PageViews, SeedError, Seeded, seed};
+use user_info_api::config::{self, Views};
+use user_info_services::data::{ConnectError, Data, PageViews, SAMPLES, SeedError, Seeded, seed};
 use user_info_testing::redis::Redis;
 use user_info_testing::wait::eventually;
 

@@ -59,7 +59,7 @@ const TEXTS: [&str; 20] = [
     "sha256:ab",
 ];
 
-const SERVERS: [&str; 2] = [
+const SERVERS: [&str; 3] = [
     "
 service: {name: a, id: a, version: a, metadata: {a: b}}
 server:
@@ -74,6 +74,15 @@ live:
   faultInjection: {delay: {fixedDelay: 1s}, abort: {}}
 ",
     "{users: {sqlite: {path: a}}, views: {memory: true}}",
+    "
+users: {memory: true}
+views:
+  redis:
+    topology: Sentinel
+    addresses: ['a:1']
+    sentinel: {masterName: a, username: a, passwordFile: a}
+    tls: {caFile: a, certFile: a, keyFile: a, serverName: a}
+",
 ];
 
 const CLIENTS: [&str; 3] = [
@@ -88,7 +97,7 @@ live: {outlierEjection: {baseEjectionTime: 100ms, maxEjectionTime: 1h}}
     "discovery: {addresses: ['a:1']}",
 ];
 
-const RESOURCES: [&str; 3] = [
+const RESOURCES: [&str; 4] = [
     "
 image: {tag: a, pullSecrets: [{name: a}]}
 server: {metricsPort: 8002, weights: [1], tls: {secretName: a, caSecretRef: {name: a}, clientCaSecretRef: {name: a}}}
@@ -111,6 +120,15 @@ tracing: {otlpEndpoint: 'https://a:1'}
     "
 data: {mysql: {mode: Managed, persistence: {storageClass: a}}, redis: {mode: Managed}}
 addons: {consul: {valuesFrom: [{kind: ConfigMap, name: a}]}}
+",
+    "
+data:
+  redis:
+    mode: External
+    topology: Sentinel
+    addresses: ['a:1']
+    sentinel: {masterName: a, username: a, secretRef: {name: a}}
+    tls: {caSecretRef: {name: a}, secretName: a, serverName: a}
 ",
     "addons: {consul: {mode: Disabled}, prometheus: {mode: Disabled}, grafana: {mode: Disabled}}",
 ];

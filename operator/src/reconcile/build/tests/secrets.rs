@@ -43,6 +43,29 @@ fn p8_both_programs_trust_the_collectors_authority() {
 }
 
 #[test]
+fn d4_pods_have_what_a_redis_with_tls_and_sentinels_asks_for() {
+    let all = children(
+        "
+  data:
+    redis:
+      mode: External
+      addresses: ['a:26379', 'b:26379']
+      topology: Sentinel
+      secretRef: {name: cache}
+      sentinel: {masterName: main, secretRef: {name: watch, key: pw}}
+      tls: {caSecretRef: {name: ca}, secretName: own}
+",
+    );
+    let keys = ["ca/ca.crt", "cache/password", "own/tls.crt", "own/tls.key", "watch/pw"];
+    assert_eq!(mounted(&all, "Deployment demo-user-info"), keys);
+    let config = one(&all, "ConfigMap demo-user-info")["data"].to_string();
+    for key in keys {
+        assert!(config.contains(&format!("/etc/user-info/secrets/{key}")), "{key}: {config}");
+    }
+    assert_eq!(mounted(&all, "Deployment demo-user-client"), Vec::<String>::new(), "the client asks no store");
+}
+
+#[test]
 fn config_files_name_what_is_mounted_and_the_probes_stay_plain() {
     let all = children(MUTUAL);
     let config = |component: &str| one(&all, &format!("ConfigMap demo-{component}"))["data"].to_string();
