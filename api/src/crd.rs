@@ -22,7 +22,7 @@ mod tracing;
 pub use addons::{AddonMode, Addons, Consul, Dashboards, External, ExternalConsul, Grafana, Prometheus, ServiceMonitor};
 pub use autoscaling::{Autoscaling, AutoscalingMode};
 pub use client::Client;
-pub use data::{Data, MySql, Redis, StoreMode};
+pub use data::{Data, MySql, MySqlTls, Redis, StoreMode};
 pub use definition::{definition, schema};
 pub use faults::FaultInjection;
 pub use image::{Image, ObjectName, PullPolicy};

@@ -18,3 +18,8 @@ pub fn need(secret: Option<&SecretRef>, usual_key: &str, field: &'static str) ->
     let key = |secret: &SecretRef| secret.key.clone().unwrap_or_else(|| usual_key.to_owned());
     secret.map(|secret| NeededSecret { name: secret.name.clone(), key: key(secret), field })
 }
+
+/// A certificate and its key, which `field` asks for; none if the field is not set.
+pub fn pair(secret: Option<&str>, field: &'static str) -> [Option<NeededSecret>; 2] {
+    ["tls.crt", "tls.key"].map(|key| secret.map(|name| NeededSecret { name: name.to_owned(), key: key.to_owned(), field }))
+}

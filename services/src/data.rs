@@ -4,6 +4,7 @@
 //! than none, so page views that cannot be read count as 0.
 
 mod address;
+mod complaints;
 pub mod loader;
 pub mod metrics;
 mod migrate;
@@ -13,12 +14,15 @@ mod seed;
 mod users;
 mod views;
 
+use std::sync::Arc;
+
 use futures_util::future::join;
 use prometheus::IntCounter;
 use user_info_api::config;
 use user_info_layers::Error;
 use user_info_layers::error::reason;
 
+use self::complaints::Complaints;
 pub use self::loader::{ConnectError, LoadError, StoreStatus};
 pub use self::metrics::DataMetrics;
 pub use self::migrate::{MigrateError, Migrated, migrate};
@@ -34,6 +38,7 @@ pub struct Data {
     users: Users,
     views: Views,
     views_unavailable: IntCounter,
+    complaints: Arc<Complaints>,
 }
 
 impl Data {
@@ -43,14 +48,14 @@ impl Data {
     /// If a first connection shows that somebody has to change something: a refused password, a missing table. The message says what.
     pub async fn open(users: &config::Users, views: &config::Views, metrics: &DataMetrics) -> Result<Self, ConnectError> {
         let (users, views) = join(Users::open(users, metrics), Views::open(views, metrics)).await;
-        Ok(Self { users: users?, views: views?, views_unavailable: metrics.views_unavailable.clone() })
+        Ok(Self { users: users?, views: views?, views_unavailable: metrics.views_unavailable.clone(), complaints: Arc::default() })
     }
 
     /// The user `id` and the user's page views, if there is such a user.
     pub async fn get(&self, id: i64) -> Result<Option<(User, i64)>, LoadError> {
         let (user, visits) = (self.users.get(id), self.views.get(id));
         // One after the other: page views that come first, as they mostly do, wake nobody who then has to wait for the user.
-        let Some(user) = user.await? else { return Ok(None) };
+        let Some(user) = user.await.inspect_err(|error| self.complaints.malformed(error))? else { return Ok(None) };
         let visits = visits.await.unwrap_or_else(|_| {
             self.views_unavailable.inc();
             0
@@ -69,7 +74,8 @@ impl From<LoadError> for Error {
         match error {
             LoadError::Overloaded => STORE_OVERLOADED,
             LoadError::Unavailable => STORE_UNAVAILABLE,
-            LoadError::Malformed(why) => Self::new(500, reason::UNKNOWN, "").with_message(why.to_string()),
+            // What is stored is nobody's business but the operator's, who finds it in the log.
+            LoadError::Malformed(_) => Self::new(500, reason::UNKNOWN, "").with_message("what is stored for this user cannot be read"),
         }
     }
 }

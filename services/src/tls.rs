@@ -17,15 +17,15 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use client::{Connector, client_config};
-pub(crate) use client::{builder, server_name};
+pub(crate) use client::{builder, server_name, with_identity};
 pub use error::TlsError;
-pub(crate) use error::is_certificate_error;
-pub(crate) use material::authorities;
+pub(crate) use error::{is_about_certificate, is_certificate_error, tls_error};
+pub(crate) use material::{authorities, certificates};
 pub use metrics::TlsMetrics;
 pub(crate) use server::H2;
 pub use server::{TlsAcceptor, TlsAcceptorMetrics};
 
 /// Ring, whatever the process's default is.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

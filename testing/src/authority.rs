@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SerialNumber};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SerialNumber};
 
 /// When every certificate ends, in seconds since 1970: the first moment of 2090.
 pub const ENDS: u64 = 3_786_912_000;
@@ -42,6 +42,8 @@ impl Authority {
     fn pair(&self, serial: u64) -> (String, String) {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         params.serial_number = Some(SerialNumber::from(serial));
+        // OpenSSL takes what is issued under the issuer's own name for its own authority.
+        params.distinguished_name.push(DnType::CommonName, "localhost");
         params.not_after = rcgen::date_time_ymd(2090, 1, 1);
         let key = KeyPair::generate().expect("a key");
         (params.signed_by(&key, &self.issuer).expect("signed").pem(), key.serialize_pem())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tempfile::TempDir;
 use user_info_api::config;
@@ -81,7 +81,7 @@ impl Mariadb {
     }
 
     async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
-        MySqlConnectOptions::new().socket(self.socket()).username("root").connect().await
+        MySqlConnectOptions::new().socket(self.socket()).username("root").ssl_mode(MySqlSslMode::Disabled).connect().await
     }
 
     async fn ready(&self) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Violations};
+use super::{Check, MySqlTls, Violations};
 use crate::limits;
 
 /// Store of the users: exactly one of the fields is set.
@@ -33,9 +33,15 @@ impl Check for Users {
     }
 }
 
+const CA_FILE_TWICE: &str = "is for a configuration without tls; set tls.caFile instead";
+
 /// How to reach MySQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "crd",
+    derive(schemars::JsonSchema),
+    schemars(extend("x-kubernetes-validations" = [{"rule": "!has(self.caFile) || !has(self.tls)", "message": CA_FILE_TWICE}]))
+)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MySql {
     /// `host:port`, or an absolute path of a Unix socket.
@@ -52,9 +58,12 @@ pub struct MySql {
     /// File that holds the password; read again at each connection, so that it can be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
-    /// File with the certificate authorities of the server; set, the connection uses TLS and checks the server's name.
+    /// File with the certificate authorities of the server; short for `tls` with mode `VerifyIdentity` and this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// TLS towards the server; absent, it is used only if the server insists, and then as with mode `Required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<MySqlTls>,
     /// Connections of each worker, 1 to 64.
     #[serde(default = "MySql::default_connections")]
     #[cfg_attr(feature = "crd", schemars(transform = &limits::STORE_CONNECTIONS))]
@@ -74,6 +83,11 @@ impl MySql {
     fn default_connections() -> u16 {
         2
     }
+
+    /// Whether a setting says what is to become of TLS.
+    pub fn uses_tls(&self) -> bool {
+        self.tls.is_some() || self.ca_file.is_some()
+    }
 }
 
 impl Default for MySql {
@@ -84,6 +98,7 @@ impl Default for MySql {
             username: Self::default_username(),
             password_file: None,
             ca_file: None,
+            tls: None,
             connections: Self::default_connections(),
         }
     }
@@ -94,6 +109,10 @@ impl Check for MySql {
         v.limit("address", &self.address, &limits::MYSQL_ADDRESS);
         v.limit("database", &self.database, &limits::DATABASE);
         v.limit("connections", &self.connections, &limits::STORE_CONNECTIONS);
+        v.require(self.tls.is_none() || self.ca_file.is_none(), "caFile", CA_FILE_TWICE);
+        if let Some(tls) = &self.tls {
+            v.within("tls", tls);
+        }
     }
 }
 

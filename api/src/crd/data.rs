@@ -30,7 +30,7 @@ pub enum StoreMode {
 
 /// Store of the users.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = rules::store()))]
+#[schemars(extend("x-kubernetes-validations" = rules::mysql()))]
 #[serde(rename_all = "camelCase", default)]
 pub struct MySql {
     /// Whose store.
@@ -48,9 +48,12 @@ pub struct MySql {
     /// Password; its usual key is `password`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
-    /// Certificate authorities of the server, usual key `ca.crt`; set, the connection uses TLS and checks the server's name.
+    /// Certificate authorities of the server, usual key `ca.crt`; set without `tls`, the connection uses TLS and checks the server's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretRef>,
+    /// TLS towards a server of someone else; absent, as `caSecretRef` says, and without that only if the server insists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<MySqlTls>,
     /// Connections of each worker, 1 to 64.
     #[schemars(transform = &limits::STORE_CONNECTIONS)]
     pub connections: u16,
@@ -69,10 +72,28 @@ impl Default for MySql {
             username: mysql.username,
             secret_ref: None,
             ca_secret_ref: None,
+            tls: None,
             connections: mysql.connections,
             release: Release::default(),
         }
     }
+}
+
+/// TLS towards MySQL. What the Secrets hold may be replaced at any time, without a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct MySqlTls {
+    /// How much TLS is asked of the server; `VerifyCa` needs `caSecretRef`, which only it and `VerifyIdentity` take.
+    pub mode: config::MySqlTlsMode,
+    /// Name that the server's certificate must carry; absent, the host of the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::NAME.0))]
+    pub server_name: Option<String>,
+    /// Secret with the certificate to show to the server in `tls.crt` and its key in `tls.key`; on a laptop the folder
+    /// `<secrets>/<secretName>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::NAME.0))]
+    pub secret_name: Option<String>,
 }
 
 /// Store of the page views.

@@ -55,8 +55,31 @@ pub(crate) fn external() -> Value {
 
 /// The CEL rules of a store.
 pub(crate) fn store() -> Value {
-    all(&[
-        ("self.mode != 'External' || has(self.address)", "mode: External needs address"),
-        ("self.mode == 'External' || !has(self.address)", "address is only used with mode: External; set that, or remove address"),
-    ])
+    all(&STORE)
 }
+
+/// The CEL rules of MySQL. Those of its TLS stand here as far as they are about its Secrets.
+pub(crate) fn mysql() -> Value {
+    all(&[&STORE[..], &MYSQL].concat())
+}
+
+const STORE: [(&str, &str); 2] = [
+    ("self.mode != 'External' || has(self.address)", "mode: External needs address"),
+    ("self.mode == 'External' || !has(self.address)", "address is only used with mode: External; set that, or remove address"),
+];
+
+const MYSQL: [(&str, &str); 4] = [
+    ("self.mode == 'External' || !has(self.tls)", "tls is only used with mode: External; set that, or remove tls"),
+    (
+        "has(self.caSecretRef) || !has(self.tls) || !has(self.tls.mode) || self.tls.mode != 'VerifyCa'",
+        "tls.mode: VerifyCa needs caSecretRef: without it any public certificate would do",
+    ),
+    (
+        "!has(self.caSecretRef) || !has(self.tls) || !has(self.tls.mode) || self.tls.mode in ['VerifyCa', 'VerifyIdentity']",
+        "caSecretRef is checked with tls.mode: VerifyCa and VerifyIdentity only; set one of them, or remove caSecretRef",
+    ),
+    (
+        "!has(self.tls) || !has(self.tls.mode) || self.tls.mode != 'Disabled' || !(has(self.tls.secretName) || has(self.tls.serverName))",
+        "tls.mode: Disabled uses neither tls.secretName nor tls.serverName; set another mode, or remove them",
+    ),
+];

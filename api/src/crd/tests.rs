@@ -218,6 +218,26 @@ fn rules_say_what_to_write_instead() {
             json!({"data": {"mysql": {"mode": "External", "address": "127.0.0.1:3306"}}}),
         ),
         (
+            json!({"data": {"mysql": {"tls": {"mode": "Required"}}}}),
+            "spec.data.mysql: tls is only used with mode: External; set that, or remove tls",
+            json!({"data": {"mysql": {"mode": "External", "address": "127.0.0.1:3306", "tls": {"mode": "Required"}}}}),
+        ),
+        (
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {"mode": "VerifyCa"}}}}),
+            "spec.data.mysql: tls.mode: VerifyCa needs caSecretRef: without it any public certificate would do",
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {"mode": "VerifyCa"}, "caSecretRef": {"name": "ca"}}}}),
+        ),
+        (
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {"mode": "Required"}, "caSecretRef": {"name": "ca"}}}}),
+            "spec.data.mysql: caSecretRef is checked with tls.mode: VerifyCa and VerifyIdentity only; set one of them, or remove caSecretRef",
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {}, "caSecretRef": {"name": "ca"}}}}),
+        ),
+        (
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {"mode": "Disabled", "secretName": "own"}}}}),
+            "spec.data.mysql: tls.mode: Disabled uses neither tls.secretName nor tls.serverName; set another mode, or remove them",
+            json!({"data": {"mysql": {"mode": "External", "address": "db:3306", "tls": {"secretName": "own"}}}}),
+        ),
+        (
             json!({"data": {"redis": {"address": "127.0.0.1:6379"}}}),
             "spec.data.redis: address is only used with mode: External; set that, or remove address",
             json!({"data": {"redis": {"mode": "External", "address": "127.0.0.1:6379"}}}),

@@ -141,6 +141,21 @@ fn external_parts_come_from_the_spec_with_secrets_as_files() {
 }
 
 #[test]
+fn d4_the_tls_of_mysql_comes_from_the_spec() {
+    let with = |more: &str| resource(&format!("{{data: {{mysql: {{mode: External, address: 'db:3306', {more}}}}}}}"));
+    let full = with("caSecretRef: {name: ca}, tls: {mode: VerifyIdentity, serverName: db.example.com, secretName: own}");
+    let mysql = server(&full, &cluster(&full), &process(0)).users.mysql.expect("MySQL");
+    assert_eq!(mysql.ca_file, None);
+    insta::assert_snapshot!(serde_yaml::to_string(&mysql.tls.expect("TLS")).expect("YAML"), @r"
+    mode: VerifyIdentity
+    caFile: /etc/user-info/secrets/ca/ca.crt
+    certFile: /etc/user-info/secrets/own/tls.crt
+    keyFile: /etc/user-info/secrets/own/tls.key
+    serverName: db.example.com
+    ");
+}
+
+#[test]
 fn clients_find_instances_by_consul_or_without() {
     let with = resource("{}");
     assert_eq!(client(&with, &laptop()).discovery.consul.expect("Consul").addresses, ["127.0.0.1:8500"]);
@@ -345,7 +360,8 @@ fn every_field_has_an_origin_or_is_the_targets_own() {
           client: {version: v, tls: {secretName: a}},
           rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]},
           faultInjection: {delay: {fixedDelay: 1s}, abort: {httpStatus: 500}, expireAfter: 1s},
-          data: {mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a}},
+          data: {mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a},
+                         tls: {serverName: a, secretName: a}},
                  redis: {mode: External, address: 'a:1', username: a, secretRef: {name: a}}},
           addons: {consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}},
           tracing: {otlpEndpoint: 'http://a:1'}}",

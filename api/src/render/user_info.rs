@@ -1,9 +1,12 @@
 //! The config file of `user_info`.
 
+use std::path::PathBuf;
+
 use super::origins::Origins;
 use super::{ServerInstance, Target};
 use crate::config::{
-    FaultInjection, MySql, Redis, Registry, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive, Users, Views,
+    FaultInjection, MySql, MySqlTls, Redis, Registry, Server, ServerTls, Service, Sqlite, Tracing, UserInfoConfig, UserInfoLive, Users,
+    Views,
 };
 use crate::crd::{self, LoadError, StoreMode, UserInfoDeployment};
 
@@ -22,6 +25,10 @@ pub(super) const ORIGINS: &[(&str, &str)] = &[
     ("users.mysql", "spec.data.mysql"),
     ("users.mysql.passwordFile", "spec.data.mysql.secretRef"),
     ("users.mysql.caFile", "spec.data.mysql.caSecretRef"),
+    ("users.mysql.tls", "spec.data.mysql.tls"),
+    ("users.mysql.tls.caFile", "spec.data.mysql.caSecretRef"),
+    ("users.mysql.tls.certFile", "spec.data.mysql.tls.secretName"),
+    ("users.mysql.tls.keyFile", "spec.data.mysql.tls.secretName"),
     ("views.memory", "spec.data.redis.mode"),
     ("views.redis", "spec.data.redis"),
     ("views.redis.passwordFile", "spec.data.redis.secretRef"),
@@ -113,15 +120,27 @@ fn users(mysql: &crd::MySql, target: &Target) -> (Users, &'static str) {
         (StoreMode::External, _, Some(address)) => (address.clone(), password, "spec.data.mysql.address"),
         _ => return (Users { sqlite: Some(Sqlite { path: target.sqlite.clone() }), ..Users::default() }, "spec.data.mysql.mode"),
     };
+    let external = Some(mysql).filter(|mysql| mysql.mode == StoreMode::External);
+    let ca_file = external.and_then(|mysql| mysql.ca_secret_ref.as_ref()).map(|secret| target.secret_file(secret, "ca.crt"));
+    let (ca_file, tls) = match external.and_then(|mysql| mysql.tls.as_ref()) {
+        None => (ca_file, None),
+        Some(tls) => (None, Some(mysql_tls(tls, ca_file, target))),
+    };
     let mysql = MySql {
         address,
         database: mysql.database.clone(),
         username: mysql.username.clone(),
         password_file,
-        ca_file: mysql.ca_secret_ref.as_ref().map(|secret| target.secret_file(secret, "ca.crt")),
+        ca_file,
+        tls,
         connections: mysql.connections,
     };
     (Users { mysql: Some(mysql), ..Users::default() }, origin)
+}
+
+fn mysql_tls(tls: &crd::MySqlTls, ca_file: Option<PathBuf>, target: &Target) -> MySqlTls {
+    let own = |key| tls.secret_name.as_ref().map(|name| target.secret(name, key));
+    MySqlTls { mode: tls.mode, ca_file, cert_file: own("tls.crt"), key_file: own("tls.key"), server_name: tls.server_name.clone() }
 }
 
 /// The store of the page views, and where its address comes from.

@@ -6,7 +6,7 @@ use user_info_api::render::ManagedStore;
 
 use super::profile::{Inputs, Profile};
 use super::{Addon, store};
-use crate::needed_secret::{NeededSecret, need};
+use crate::needed_secret::{NeededSecret, need, pair};
 
 pub(super) const PROFILE: Profile = Profile {
     name: "mysql",
@@ -31,9 +31,13 @@ pub(super) fn managed(owner: &str, spec: &UserInfoDeploymentSpec, values: &Value
 }
 
 /// What pods read of Secrets to reach it.
-pub(super) fn secrets(spec: &UserInfoDeploymentSpec, managed: Option<&ManagedStore>) -> [Option<NeededSecret>; 3] {
+pub(super) fn secrets(spec: &UserInfoDeploymentSpec, managed: Option<&ManagedStore>) -> [Option<NeededSecret>; 5] {
     let external = Some(&spec.data.mysql).filter(|mysql| mysql.mode == StoreMode::External);
+    let own = external.and_then(|mysql| mysql.tls.as_ref()?.secret_name.as_deref());
+    let [certificate, key] = pair(own, "spec.data.mysql.tls.secretName");
     [
+        certificate,
+        key,
         need(managed.and_then(|store| store.password.as_ref()), "password", PROFILE.field),
         need(external.and_then(|mysql| mysql.secret_ref.as_ref()), "password", "spec.data.mysql.secretRef"),
         need(external.and_then(|mysql| mysql.ca_secret_ref.as_ref()), "ca.crt", "spec.data.mysql.caSecretRef"),

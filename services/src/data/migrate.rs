@@ -1,18 +1,31 @@
 //! Makes the table of the users, and the database around it.
 
-use std::fmt;
+mod mysql_target;
 
-use sqlx::migrate::Migrator;
-use sqlx::mysql::MySqlConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use std::fmt;
+use std::sync::LazyLock;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection, SqlSafeStr};
 use user_info_api::config::{MySql, Sqlite, Users};
 
+use self::mysql_target::{MySqlTarget, failed};
 use super::loader::ConnectError;
-use super::users::{mysql, sqlite};
+use super::users::mysql::{self, Session};
+use super::users::sqlite;
 
-static MYSQL: Migrator = sqlx::migrate!("./migrations/mysql");
-static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
+/// The migrations from a folder below `migrations`. sqlx's macro for this compiles sqlx a second time.
+macro_rules! migrations {
+    ($folder:literal) => {
+        LazyLock::new(|| {
+            let user_info = include_str!(concat!("../../migrations/", $folder, "/0001_user_info.sql"));
+            Migrator::with_migrations(vec![Migration::new(1, "user info".into(), MigrationType::Simple, user_info.into_sql_str(), false)])
+        })
+    };
+}
+
+static MYSQL: LazyLock<Migrator> = migrations!("mysql");
+static SQLITE: LazyLock<Migrator> = migrations!("sqlite");
 
 /// How long a migration waits for another, in seconds.
 const LOCK_SECONDS: u8 = 60;
@@ -31,7 +44,7 @@ pub enum MigrateError {
         /// The database's name.
         database: String,
         /// What the server says.
-        cause: sqlx::Error,
+        cause: String,
     },
     /// Another migration does not end.
     #[error("{store}: another migration has been running for {LOCK_SECONDS} s (try again when it is done)")]
@@ -91,31 +104,30 @@ pub async fn migrate(users: &Users) -> Result<Migrated, MigrateError> {
 
 async fn migrate_mysql(config: &MySql) -> Result<Migrated, MigrateError> {
     let store = format!("{}/{}", mysql::name(config), config.database);
-    let (mut connection, created_database) = match mysql::connect_if_there(config).await? {
-        Some(connection) => (connection, false),
+    let (session, created_database) = match mysql::connect_if_there(config).await? {
+        Some(session) => (session, false),
         None => (create_database(config).await?, true),
     };
+    let mut target = MySqlTarget(session);
     // The migrator's own lock does not wait on MariaDB. This one goes with the connection.
-    let lock = sqlx::query_scalar(AssertSqlSafe(format!("SELECT GET_LOCK('user_info migrate', {LOCK_SECONDS})")));
-    let locked: Option<i64> =
-        lock.fetch_one(&mut connection).await.map_err(|error| MigrateError::Migrate { store: store.clone(), cause: error.into() })?;
-    if locked != Some(1) {
+    let lock = format!("SELECT GET_LOCK('user_info migrate', {LOCK_SECONDS})");
+    let locked = target.0.run(&lock).await.map_err(|error| MigrateError::Migrate { store: store.clone(), cause: failed(&error) })?;
+    if locked.rows != [[Some(b"1".to_vec())]] {
         return Err(MigrateError::Locked { store });
     }
-    let applied = run(&MYSQL, &mut connection).await.map_err(|cause| MigrateError::Migrate { store: store.clone(), cause })?;
+    let applied = run(&MYSQL, &mut target).await.map_err(|cause| MigrateError::Migrate { store: store.clone(), cause })?;
+    target.0.close().await;
     Ok(Migrated { store, created_database, applied })
 }
 
-/// Creates the database, and gives a connection to it.
-async fn create_database(config: &MySql) -> Result<MySqlConnection, MigrateError> {
-    let mut connection = mysql::connect(config, None).await?;
+/// Creates the database, and gives a session with it.
+async fn create_database(config: &MySql) -> Result<Session, MigrateError> {
+    let mut session = mysql::connect(config, None).await?;
     let name = config.database.replace('`', "``");
-    let create = AssertSqlSafe(format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4"));
-    connection.execute(create).await.map_err(|cause| MigrateError::CreateDatabase {
-        store: mysql::name(config),
-        database: config.database.clone(),
-        cause,
+    session.run(&format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")).await.map_err(|cause| {
+        MigrateError::CreateDatabase { store: mysql::name(config), database: config.database.clone(), cause: cause.to_string() }
     })?;
+    session.close().await;
     Ok(mysql::connect(config, Some(&config.database)).await?)
 }
 
@@ -123,13 +135,12 @@ async fn migrate_sqlite(config: &Sqlite) -> Result<Migrated, MigrateError> {
     let store = sqlite::name(config);
     let failed = |cause| MigrateError::Migrate { store: store.clone(), cause };
     let created_database = !config.path.exists();
-    // With a write-ahead log, readers do not wait for writers.
-    let options = SqliteConnectOptions::new().filename(&config.path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-    let mut connection = options.disable_statement_logging().connect().await.map_err(|error| failed(error.into()))?;
+    let mut connection = sqlite::write(config, true).await.map_err(|error| failed(error.into()))?;
     // The migrator has no lock for SQLite.
     let mut locked = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed(error.into()))?;
     let applied = run(&SQLITE, &mut *locked).await.map_err(failed)?;
     locked.commit().await.map_err(|error| failed(error.into()))?;
+    sqlite::close_whole(config, connection).await.map_err(|error| failed(error.into()))?;
     Ok(Migrated { store, created_database, applied })
 }
 

@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use user_info_api::config::{Users, Views};
+use sqlx::Connection;
+use user_info_api::config::{Sqlite, Users, Views};
 
 use super::loader::ConnectError;
 use super::sample::SAMPLES;
@@ -35,8 +34,8 @@ pub enum SeedError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The store of the users refused.
-    #[error("{0}: {1} (run `user_info migrate` first)")]
-    Users(String, sqlx::Error),
+    #[error("{0}: {1} ({2})")]
+    Users(String, String, &'static str),
     /// The store of the page views refused.
     #[error("{0}: {1}")]
     Views(String, ::redis::RedisError),
@@ -89,29 +88,54 @@ pub async fn seed(users: &Users, views: &Views, page_views: PageViews) -> Result
 
 async fn seed_users(users: &Users) -> Result<u64, SeedError> {
     if let Some(config) = &users.mysql {
-        let mut connection = mysql::connect(config, Some(&config.database)).await?;
-        let failed = |error| SeedError::Users(mysql::name(config), error);
-        let insert = || sqlx::query("INSERT IGNORE INTO user_info (id, name, email) VALUES (?, ?, ?)");
+        let mut session = mysql::connect(config, Some(&config.database)).await?;
         let mut written = 0;
         for s in &SAMPLES {
-            let done = insert().bind(s.id).bind(s.name).bind(s.email).execute(&mut connection).await.map_err(failed)?;
-            written += done.rows_affected();
+            let [name, email] = [s.name, s.email].map(|text| mysql::literal(text.as_bytes()));
+            let insert = format!("INSERT IGNORE INTO user_info (id, name, email) VALUES ({}, _utf8mb4 {name}, _utf8mb4 {email})", s.id);
+            let done = session
+                .run(&insert)
+                .await
+                .map_err(|error| SeedError::Users(mysql::name(config), error.to_string(), mysql_remedy(&error)))?;
+            written += done.changed;
         }
+        session.close().await;
         return Ok(written);
     }
     if let Some(config) = &users.sqlite {
-        let failed = |error| SeedError::Users(sqlite::name(config), error);
-        let options = SqliteConnectOptions::new().filename(&config.path).disable_statement_logging();
-        let mut connection = options.connect().await.map_err(failed)?;
-        let insert = || sqlx::query("INSERT OR IGNORE INTO user_info (id, name, email) VALUES (?, ?, ?)");
-        let mut written = 0;
-        for s in &SAMPLES {
-            let done = insert().bind(s.id).bind(s.name).bind(s.email).execute(&mut connection).await.map_err(failed)?;
-            written += done.rows_affected();
-        }
-        return Ok(written);
+        return seed_sqlite(config).await.map_err(|error| SeedError::Users(sqlite::name(config), error.to_string(), sqlite_remedy(&error)));
     }
     Ok(0)
+}
+
+/// Numbers: MySQL's server error reference.
+const fn mysql_remedy(error: &mysql::Error) -> &'static str {
+    match error.number() {
+        Some(1142 | 1143) => "grant the user INSERT on the table user_info",
+        Some(1290 | 1792 | 1836) => "the server is read-only; name the one that is written",
+        Some(1146) => MIGRATE,
+        _ => "check the table user_info, which `user_info migrate` makes",
+    }
+}
+
+fn sqlite_remedy(error: &sqlx::Error) -> &'static str {
+    let message = error.to_string();
+    if message.contains("readonly") { "the file and its folder have to be writable" } else { MIGRATE }
+}
+
+const MIGRATE: &str = "run `user_info migrate` first";
+
+async fn seed_sqlite(config: &Sqlite) -> Result<u64, sqlx::Error> {
+    let mut connection = sqlite::write(config, false).await?;
+    let mut all = connection.begin().await?;
+    let mut written = 0;
+    for s in &SAMPLES {
+        let insert = sqlx::query("INSERT OR IGNORE INTO user_info (id, name, email) VALUES (?, ?, ?)");
+        written += insert.bind(s.id).bind(s.name).bind(s.email).execute(&mut *all).await?.rows_affected();
+    }
+    all.commit().await?;
+    sqlite::close_whole(config, connection).await?;
+    Ok(written)
 }
 
 async fn seed_views(views: &Views) -> Result<u64, SeedError> {

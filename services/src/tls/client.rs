@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use hyper_rustls::ConfigBuilderExt;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -97,6 +98,26 @@ fn loaded(tls: &ClientTls, section: &str) -> Result<Loaded<ClientConfig>, TlsErr
         None => builder.with_webpki_roots(),
         Some(path) => builder.with_root_certificates(material::authorities(section, "caFile", path)?),
     };
+    identified(builder, tls, section)
+}
+
+/// Ends what rustls is told, with the certificate that `tls` says to show, if any. `section` is where `tls` stands in the config file.
+///
+/// # Errors
+/// If the files cannot be used.
+pub(crate) fn with_identity(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    tls: &ClientTls,
+    section: &str,
+) -> Result<ClientConfig, TlsError> {
+    identified(builder, tls, section).map(|loaded| loaded.config)
+}
+
+fn identified(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    tls: &ClientTls,
+    section: &str,
+) -> Result<Loaded<ClientConfig>, TlsError> {
     let mut validity = None;
     let config = match (&tls.cert_file, &tls.key_file) {
         (None, None) => builder.with_no_client_auth(),

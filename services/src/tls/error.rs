@@ -59,16 +59,20 @@ impl TlsError {
 /// Whether one of both sides did not take the other's certificate, or missed it.
 pub(crate) fn is_certificate_error(error: &(dyn Error + 'static)) -> bool {
     use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
-    match error.downcast_ref::<rustls::Error>() {
+    match tls_error(error) {
         Some(InvalidCertificate(_) | NoCertificatesPresented) => true,
         Some(AlertReceived(alert)) => is_about_certificate(*alert),
-        Some(_) => false,
-        None => inner(error).is_some_and(is_certificate_error),
+        _ => false,
     }
 }
 
+/// What TLS says, however deep in `error`; none if it is not about TLS.
+pub(crate) fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| inner(error).and_then(tls_error))
+}
+
 /// Whether an alert tells what is wrong with the certificate that the peer was sent (RFC 8446, section 6.2).
-const fn is_about_certificate(alert: AlertDescription) -> bool {
+pub(crate) const fn is_about_certificate(alert: AlertDescription) -> bool {
     use AlertDescription::*;
     matches!(
         alert,

@@ -1,14 +1,15 @@
 //! Users in a real MariaDB.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod columns;
+mod relay;
+mod tls;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use user_info_api::config::{MySql, Users, Views};
 use user_info_services::data::{LoadError, PageViews, Seeded, migrate, seed};
 use user_info_testing::mariadb::Mariadb;
-use user_info_testing::program::installed;
 use user_info_testing::redis::Redis;
 use user_info_testing::wait::eventually;
 
@@ -137,7 +138,8 @@ async fn what_is_wrong_with_mysql_is_said() {
     std::fs::write(&password_file, "wrong\n").unwrap();
     let message = wrong(open(&mysql(config.clone()), &views).await);
     let expected = format!("mysql {}: Access denied for user 'reader'@'127.0.0.1' (using password: YES)", config.address);
-    assert_eq!(message, format!("{expected} (check users.mysql.username and the password file)"));
+    let remedy = "check users.mysql.username and the password file; a user who has to show a certificate needs users.mysql.tls.certFile";
+    assert_eq!(message, format!("{expected} ({remedy})"));
 
     std::fs::write(&password_file, "right\n").unwrap();
     let data = open(&mysql(config.clone()), &views).await.unwrap();
@@ -173,36 +175,4 @@ async fn a_rotated_password_is_read_from_its_file_again() {
     server.kill();
     server.restart().await;
     assert_eq!(name(&data, 1).await, hutao());
-}
-
-/// A key and a certificate for 127.0.0.1 that vouches for itself, as PEM files `<name>.key` and `<name>.crt` in `dir`.
-fn certificate(dir: &Path, name: &str) -> [PathBuf; 2] {
-    let files = ["key", "crt"].map(|extension| dir.join(format!("{name}.{extension}")));
-    let mut openssl = Command::new(installed("openssl"));
-    openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=test".split(' '));
-    openssl.args("-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout".split(' '));
-    let output = openssl.arg(&files[0]).arg("-out").arg(&files[1]).output().expect("the program is there");
-    assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-    files
-}
-
-#[tokio::test]
-async fn mysql_is_read_over_tls() {
-    let dir = tempfile::tempdir().unwrap();
-    let [key, ca_file] = certificate(dir.path(), "server");
-    let [_, stranger] = certificate(dir.path(), "stranger");
-    let options = [format!("--ssl-key={}", key.display()), format!("--ssl-cert={}", ca_file.display())];
-    let server = Mariadb::start_with(&[&options[0], &options[1], "--require-secure-transport=on"]).await;
-    let views = in_memory().1;
-
-    // The server insists, so TLS is used even if nothing says whom to trust.
-    migrate(&mysql(server.config())).await.unwrap();
-    seed(&mysql(server.config()), &views, PageViews::Required).await.unwrap();
-    let data = open(&mysql(server.config()), &views).await.unwrap();
-    assert_eq!(name(&data, 1).await, hutao());
-
-    let data = open(&mysql(MySql { ca_file: Some(ca_file), ..server.config() }), &views).await.unwrap();
-    assert_eq!(name(&data, 1).await, hutao());
-    let message = wrong(open(&mysql(MySql { ca_file: Some(stranger), ..server.config() }), &views).await);
-    assert!(message.ends_with("(check users.mysql.caFile and the name in users.mysql.address)"), "{message}");
 }

@@ -59,13 +59,13 @@ const TEXTS: [&str; 20] = [
     "sha256:ab",
 ];
 
-const SERVERS: [&str; 2] = [
+const SERVERS: [&str; 3] = [
     "
 service: {name: a, id: a, version: a, metadata: {a: b}}
 server:
   admin: {listen: '0.0.0.0:8002'}
   tls: {certFile: a, keyFile: a, clientCaFile: a}
-users: {mysql: {passwordFile: a, caFile: a}}
+users: {mysql: {passwordFile: a, tls: {caFile: a, certFile: a, keyFile: a, serverName: a}}}
 views: {redis: {username: a, passwordFile: a}}
 registry: {consul: {tokenFile: a, datacenter: a, tls: {caFile: a, certFile: a, keyFile: a, serverName: a}}}
 tracing: {otlpEndpoint: 'https://a:1'}
@@ -74,6 +74,7 @@ live:
   faultInjection: {delay: {fixedDelay: 1s}, abort: {}}
 ",
     "{users: {sqlite: {path: a}}, views: {memory: true}}",
+    "{users: {mysql: {caFile: a}}, views: {memory: true}}",
 ];
 
 const CLIENTS: [&str; 3] = [
@@ -100,7 +101,7 @@ rateLimiter: {overrides: [{client: a, requestsPerSecond: 1}]}
 faultInjection: {delay: {fixedDelay: 1s}, abort: {}, expireAfter: 1s}
 autoscaling: {minReplicas: 1, maxReplicas: 1000}
 data:
-  mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a}}
+  mysql: {mode: External, address: 'a:1', secretRef: {name: a}, caSecretRef: {name: a}, tls: {serverName: a, secretName: a}}
   redis: {mode: External, address: 'a:1', secretRef: {name: a}}
 addons:
   consul: {mode: External, external: {address: 'a:1', secretRef: {name: a}}}

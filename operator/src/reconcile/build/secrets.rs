@@ -4,7 +4,7 @@ use user_info_api::crd::{ServerTls, UserInfoDeploymentSpec};
 
 use crate::addons::Managed;
 use crate::names::Component;
-use crate::needed_secret::{NeededSecret, need};
+use crate::needed_secret::{NeededSecret, need, pair};
 
 /// Every key that a component's pods read, by name of the Secret. Those of releases are among them as far as `managed` names them.
 pub fn needed(spec: &UserInfoDeploymentSpec, component: Component, managed: &Managed) -> Vec<NeededSecret> {
@@ -25,9 +25,4 @@ pub fn needed(spec: &UserInfoDeploymentSpec, component: Component, managed: &Man
     }
     all.sort();
     all
-}
-
-/// A certificate and its key.
-fn pair(secret: Option<&str>, field: &'static str) -> [Option<NeededSecret>; 2] {
-    ["tls.crt", "tls.key"].map(|key| secret.map(|name| NeededSecret { name: name.to_owned(), key: key.to_owned(), field }))
 }

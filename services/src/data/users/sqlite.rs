@@ -1,17 +1,18 @@
 //! Users in an SQLite file.
 
+mod file;
+
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Row};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use user_info_api::config::Sqlite;
 
+pub(in crate::data) use self::file::{close_whole, write};
+use self::file::{explain, message};
 use super::{User, sql};
 use crate::data::loader::{Answer, Backend, ConnectError, ReadError};
-
-/// How long a read waits for a writer: as long as a query may take.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// Kind and path, for people.
 pub(in crate::data) fn name(config: &Sqlite) -> String {
@@ -38,9 +39,8 @@ impl Backend for SqliteUsers {
     const BATCH_BOUND: Duration = Duration::from_secs(1);
 
     async fn connect(&self) -> Result<SqliteConnection, ConnectError> {
-        let options = SqliteConnectOptions::new().filename(&self.config.path).read_only(true).busy_timeout(BUSY_TIMEOUT);
         let explain = |error: sqlx::Error| explain(&self.config, &error);
-        let mut connection = options.disable_statement_logging().connect().await.map_err(explain)?;
+        let mut connection = file::read(&self.config).await.map_err(explain)?;
         // Shows whether the table can be read, and prepares the statement that is needed most.
         read(&mut connection, &[0], &mut [Answer::Missing]).await.map_err(explain)?;
         Ok(connection)
@@ -58,43 +58,32 @@ impl Backend for SqliteUsers {
 }
 
 async fn read(connection: &mut SqliteConnection, ids: &[i64], answers: &mut [Answer<User>]) -> Result<(), sqlx::Error> {
-    let (statement, bound) = sql::select(ids);
-    let query = bound.fold(sqlx::query(statement), sqlx::query::Query::bind);
+    let statement = sql::select(ids);
+    let query = statement.ids.fold(sqlx::query(statement.text), sqlx::query::Query::bind);
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        sql::place(row.try_get(0)?, &row, ids, answers);
+        let id: i64 = row.try_get(0)?;
+        if let Ok(place) = ids.binary_search(&id) {
+            answers[place] = match user(id, &row) {
+                Ok(user) => Answer::Found(user),
+                Err(problem) => Answer::Malformed(format!("user_info, id {id}: {problem}").into()),
+            };
+        }
     }
     Ok(())
 }
 
-fn message(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        error => error.to_string(),
-    }
+fn user(id: i64, row: &SqliteRow) -> Result<User, String> {
+    Ok(User { id, name: text(row, 1, "name")?, email: text(row, 2, "email")? })
 }
 
-/// The file cannot be opened.
-const CANTOPEN: u32 = 14;
-/// The file is not a database.
-const NOTADB: u32 = 26;
-
-/// SQLite's primary result code, which is the last byte of the extended one.
-fn code(error: &sqlx::Error) -> Option<u32> {
-    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
-}
-
-/// Says what a person can do about an error while opening the file.
-fn explain(config: &Sqlite, error: &sqlx::Error) -> ConnectError {
-    let message = message(error);
-    let text = format!("{}: {message}", name(config));
-    // A table or column that is missing has the code of any wrong statement: the message alone tells.
-    if code(error) == Some(CANTOPEN) || message.contains("no such table") {
-        return ConnectError::Configuration(format!("{text} (run `user_info migrate`, and check users.sqlite.path and its permissions)"));
+/// The text in a column, whose values may be of any type. NULL counts as empty, as in the Go demo.
+fn text(row: &SqliteRow, place: usize, column: &str) -> Result<String, String> {
+    match row.try_get_unchecked::<Option<String>, _>(place) {
+        Ok(text) => Ok(text.unwrap_or_default()),
+        Err(_) => {
+            let bytes = row.try_get_unchecked::<Vec<u8>, _>(place).map_err(|_| format!("the column {column} cannot be read"))?;
+            sql::utf8(column, &bytes)
+        }
     }
-    if code(error) == Some(NOTADB) || message.contains("no such column") {
-        return ConnectError::Configuration(format!("{text} (users.sqlite.path is not a file that `user_info migrate` made)"));
-    }
-    ConnectError::Unreachable(text)
 }

@@ -28,6 +28,18 @@ fn pods_have_only_the_keys_that_they_read() {
 }
 
 #[test]
+fn d4_pods_of_the_service_have_what_mysql_asks_for() {
+    let all = children(
+        "
+  data: {mysql: {mode: External, address: 'db:3306', caSecretRef: {name: ca}, tls: {mode: VerifyCa, secretName: own}}}
+",
+    );
+    assert_eq!(mounted(&all, "Deployment demo-user-info"), ["ca/ca.crt", "own/tls.crt", "own/tls.key"]);
+    let config = one(&all, "ConfigMap demo-user-info")["data"].to_string();
+    assert!(config.contains("certFile: /etc/user-info/secrets/own/tls.crt"), "{config}");
+}
+
+#[test]
 fn p8_both_programs_trust_the_collectors_authority() {
     let all = children(
         "
