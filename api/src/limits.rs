@@ -114,7 +114,7 @@ pub const MYSQL_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:3306, no
 pub const REDIS_ADDRESS: Form = or_socket("host:port, such as 127.0.0.1:6379, nor an absolute path of a socket");
 /// The name of a database; MySQL's and MariaDB's have no more characters.
 pub const DATABASE: Size = Size::new(1, 64);
-/// Connections of a worker to a store.
+/// Connections of a process to a store.
 pub const STORE_CONNECTIONS: Range<u16> = Range::new(1, 64);
 
 /// Time after which faults end by themselves.

@@ -1,7 +1,7 @@
 //! Where users and page views come from.
 //!
-//! A worker opens [`Data`] on its own runtime and owns its connections. Both stores are read at once; a user without page views is better
-//! than none, so page views that cannot be read count as 0.
+//! The first worker opens [`Data`] and the others join it, each on its own runtime, where it owns its share of the process's connections. Both
+//! stores are read at once; a user without page views is better than none, so page views that cannot be read count as 0.
 
 mod address;
 pub mod loader;
@@ -28,7 +28,7 @@ pub use self::users::{User, Users};
 pub use self::views::Views;
 use crate::error::{STORE_OVERLOADED, STORE_UNAVAILABLE};
 
-/// The stores of one worker; cheap to clone.
+/// The stores, as one worker reads them; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Data {
     users: Users,
@@ -37,13 +37,34 @@ pub struct Data {
 }
 
 impl Data {
-    /// Opens both stores on the current runtime. A server that is unreachable is tolerated, and connected to when it is there.
+    /// Opens both stores for a single worker, which is the current runtime. A server that is unreachable is tolerated, and connected to when
+    /// it is there.
     ///
     /// # Errors
     /// If a first connection shows that somebody has to change something: a refused password, a missing table. The message says what.
     pub async fn open(users: &config::Users, views: &config::Views, metrics: &DataMetrics) -> Result<Self, ConnectError> {
-        let (users, views) = join(Users::open(users, metrics), Views::open(views, metrics)).await;
+        Self::open_for(1, users, views, metrics).await
+    }
+
+    /// The same for so many workers, of which the current runtime is the first one.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn open_for(
+        workers: usize,
+        users: &config::Users,
+        views: &config::Views,
+        metrics: &DataMetrics,
+    ) -> Result<Self, ConnectError> {
+        let (users, views) = join(Users::open(users, workers, metrics), Views::open(views, workers, metrics)).await;
         Ok(Self { users: users?, views: views?, views_unavailable: metrics.views_unavailable.clone() })
+    }
+
+    /// The stores as the worker number `worker`, whose runtime is the current one, reads them. Opens its share of the connections.
+    #[must_use]
+    pub fn join(&self, worker: usize) -> Self {
+        let (users, views) = (self.users.join(worker), self.views.join(worker));
+        Self { users, views, views_unavailable: self.views_unavailable.clone() }
     }
 
     /// The user `id` and the user's page views, if there is such a user.

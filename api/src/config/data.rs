@@ -55,10 +55,19 @@ pub struct MySql {
     /// File with the certificate authorities of the server; set, the connection uses TLS and checks the server's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// Connections of each worker, 1 to 64.
-    #[serde(default = "MySql::default_connections")]
+    /// Connections of the whole process, 1 to 64, which its workers share. Default: two for each worker, but no more than 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(transform = &limits::STORE_CONNECTIONS))]
-    pub connections: u16,
+    pub connections: Option<u16>,
+}
+
+/// Connections of a process that is told no number, at most: a server gives a limited number (MySQL 151 by default) to all processes together,
+/// however many CPUs each has; a few carry any load, as a query is for up to 256 users.
+const FEW: usize = 8;
+
+/// Connections of a process with so many workers, if each has a use for `each`.
+fn few(workers: usize, each: usize) -> u16 {
+    workers.saturating_mul(each).clamp(1, FEW) as u16
 }
 
 impl MySql {
@@ -71,8 +80,9 @@ impl MySql {
     fn default_username() -> String {
         "root".to_owned()
     }
-    fn default_connections() -> u16 {
-        2
+    /// Connections of a process with so many workers. The second of a worker runs queries while one hangs.
+    pub fn connections(&self, workers: usize) -> u16 {
+        self.connections.unwrap_or_else(|| few(workers, 2))
     }
 }
 
@@ -84,7 +94,7 @@ impl Default for MySql {
             username: Self::default_username(),
             password_file: None,
             ca_file: None,
-            connections: Self::default_connections(),
+            connections: None,
         }
     }
 }
@@ -104,6 +114,13 @@ impl Check for MySql {
 pub struct Sqlite {
     /// Path of the file; made by `user_info migrate`.
     pub path: PathBuf,
+}
+
+impl Sqlite {
+    /// Connections of a process with so many workers, which are threads.
+    pub fn connections(&self, workers: usize) -> u16 {
+        few(workers, 1)
+    }
 }
 
 /// Store of the page views: exactly one of the fields is set.
@@ -146,22 +163,48 @@ pub struct Redis {
     /// File that holds the password; read again at each connection, so that it can be rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// Connections of the whole process, 1 to 64, which its workers share. Default: one for each worker, but no more than 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(transform = &limits::STORE_CONNECTIONS))]
+    pub connections: Option<u16>,
 }
 
 impl Redis {
     fn default_address() -> String {
         "127.0.0.1:6379".to_owned()
     }
+
+    /// Connections of a process with so many workers.
+    pub fn connections(&self, workers: usize) -> u16 {
+        self.connections.unwrap_or_else(|| few(workers, 1))
+    }
 }
 
 impl Default for Redis {
     fn default() -> Self {
-        Self { address: Self::default_address(), database: 0, username: None, password_file: None }
+        Self { address: Self::default_address(), database: 0, username: None, password_file: None, connections: None }
     }
 }
 
 impl Check for Redis {
     fn check(&self, v: &mut Violations) {
         v.limit("address", &self.address, &limits::REDIS_ADDRESS);
+        v.limit("connections", &self.connections, &limits::STORE_CONNECTIONS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d6_connections_do_not_grow_with_the_cpus() {
+        let (mysql, redis, sqlite) = (MySql::default(), Redis::default(), Sqlite { path: "a.db".into() });
+        let of = |workers| [mysql.connections(workers), redis.connections(workers), sqlite.connections(workers)];
+        assert_eq!(of(1), [2, 1, 1]);
+        assert_eq!(of(2), [4, 2, 2]);
+        assert_eq!(of(96), [8, 8, 8]);
+        let (mysql, redis) = (MySql { connections: Some(2), ..mysql }, Redis { connections: Some(64), ..redis });
+        assert_eq!([mysql.connections(96), redis.connections(1)], [2, 64]);
     }
 }

@@ -51,9 +51,10 @@ pub struct MySql {
     /// Certificate authorities of the server, usual key `ca.crt`; set, the connection uses TLS and checks the server's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretRef>,
-    /// Connections of each worker, 1 to 64.
+    /// Connections of one instance, 1 to 64, which its workers share. Default: two for each worker, but no more than 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = &limits::STORE_CONNECTIONS)]
-    pub connections: u16,
+    pub connections: Option<u16>,
     /// How it is installed.
     #[serde(flatten)]
     pub release: Release,
@@ -95,6 +96,10 @@ pub struct Redis {
     /// Password; its usual key is `password`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+    /// Connections of one instance, 1 to 64, which its workers share. Default: one for each worker, but no more than 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = &limits::STORE_CONNECTIONS)]
+    pub connections: Option<u16>,
     /// How it is installed.
     #[serde(flatten)]
     pub release: Release,

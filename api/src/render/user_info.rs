@@ -135,7 +135,8 @@ fn views(redis: &crd::Redis, target: &Target) -> (Views, &'static str) {
         (StoreMode::External, _, Some(address)) => (address.clone(), password, "spec.data.redis.address"),
         _ => return (Views { memory: true, ..Views::default() }, "spec.data.redis.mode"),
     };
-    let redis = Redis { address, database: redis.database, username: redis.username.clone(), password_file };
+    let (database, username, connections) = (redis.database, redis.username.clone(), redis.connections);
+    let redis = Redis { address, database, username, password_file, connections };
     (Views { redis: Some(redis), ..Views::default() }, origin)
 }
 

@@ -45,7 +45,7 @@ impl Store {
                 let mysql = config::MySql { address: address.to_owned(), ..config::MySql::default() };
                 let users = config::Users { mysql: Some(mysql), ..config::Users::default() };
                 let metrics = DataMetrics::new(&Registry::new()).expect("registers once");
-                Self::Loader(Users::open(&users, &metrics).await.expect("MySQL answers"))
+                Self::Loader(Users::open(&users, 1, &metrics).await.expect("MySQL answers"))
             }
             _ => panic!("{USAGE}"),
         }

@@ -2,6 +2,7 @@
 
 mod memory;
 pub(super) mod mysql;
+mod room;
 mod sql;
 pub(super) mod sqlite;
 
@@ -38,22 +39,33 @@ enum Store {
 }
 
 impl Users {
-    /// Opens the store that `config` names, on the current runtime. A server that is unreachable is tolerated.
+    /// Opens the store that `config` names for so many workers, of which the current runtime is the first one. A server that is unreachable is
+    /// tolerated.
     ///
     /// # Errors
     /// If the first connection shows that somebody has to change something, such as a password, or that the table is missing.
-    pub async fn open(config: &config::Users, metrics: &DataMetrics) -> Result<Self, ConnectError> {
+    pub async fn open(config: &config::Users, workers: usize, metrics: &DataMetrics) -> Result<Self, ConnectError> {
         if let Some(mysql) = &config.mysql {
-            let backend = MySqlUsers::new(mysql);
-            let loader = Loader::open(backend, &mysql::name(mysql), mysql.connections, metrics.store("mysql")).await?;
+            let (backend, connections) = (MySqlUsers::new(mysql), mysql.connections(workers));
+            let loader = Loader::open(backend, &mysql::name(mysql), connections, workers, metrics.store("mysql")).await?;
             return Ok(Self(Store::Loader(loader)));
         }
         if let Some(sqlite) = &config.sqlite {
             let backend = SqliteUsers::new(sqlite);
-            let loader = Loader::open(backend, &sqlite::name(sqlite), 1, metrics.store("sqlite")).await?;
+            let loader =
+                Loader::open(backend, &sqlite::name(sqlite), sqlite.connections(workers), workers, metrics.store("sqlite")).await?;
             return Ok(Self(Store::Loader(loader)));
         }
         Ok(Self(Store::Memory(MemoryUsers::new())))
+    }
+
+    /// The store as the worker number `worker` reads it, on whose runtime this is called.
+    #[must_use]
+    pub fn join(&self, worker: usize) -> Self {
+        match &self.0 {
+            Store::Memory(_) => self.clone(),
+            Store::Loader(loader) => Self(Store::Loader(loader.join(worker))),
+        }
     }
 
     /// The user called `id`, if there is one. Asks for it at once.
@@ -70,7 +82,7 @@ impl Users {
     /// How the store is doing.
     pub fn status(&self) -> StoreStatus {
         match &self.0 {
-            Store::Memory(_) => StoreStatus { store: "memory".into(), connected: 1, last_error: None },
+            Store::Memory(_) => StoreStatus::memory(),
             Store::Loader(loader) => loader.status(),
         }
     }

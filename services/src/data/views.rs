@@ -24,17 +24,28 @@ enum Store {
 }
 
 impl Views {
-    /// Opens the store that `config` names, on the current runtime. A server that is unreachable is tolerated.
+    /// Opens the store that `config` names for so many workers, of which the current runtime is the first one. A server that is unreachable is
+    /// tolerated.
     ///
     /// # Errors
     /// If the first connection shows that somebody has to change something, such as a password.
-    pub async fn open(config: &config::Views, metrics: &DataMetrics) -> Result<Self, ConnectError> {
+    pub async fn open(config: &config::Views, workers: usize, metrics: &DataMetrics) -> Result<Self, ConnectError> {
         match &config.redis {
             Some(redis) => {
-                let loader = Loader::open(RedisViews::new(redis), &redis::name(redis), 1, metrics.store("redis")).await?;
+                let (backend, connections) = (RedisViews::new(redis), redis.connections(workers));
+                let loader = Loader::open(backend, &redis::name(redis), connections, workers, metrics.store("redis")).await?;
                 Ok(Self(Store::Loader(loader)))
             }
             None => Ok(Self(Store::Memory(MemoryViews::new()))),
+        }
+    }
+
+    /// The store as the worker number `worker` reads it, on whose runtime this is called.
+    #[must_use]
+    pub fn join(&self, worker: usize) -> Self {
+        match &self.0 {
+            Store::Memory(_) => self.clone(),
+            Store::Loader(loader) => Self(Store::Loader(loader.join(worker))),
         }
     }
 
@@ -59,7 +70,7 @@ impl Views {
     /// How the store is doing.
     pub fn status(&self) -> StoreStatus {
         match &self.0 {
-            Store::Memory(_) => StoreStatus { store: "memory".into(), connected: 1, last_error: None },
+            Store::Memory(_) => StoreStatus::memory(),
             Store::Loader(loader) => loader.status(),
         }
     }

@@ -18,9 +18,9 @@ use super::acceptor::Acceptor;
 use super::error::StartError;
 use super::listener::Listeners;
 use super::metrics::Metrics;
-use super::services::Common;
+use super::services::{Common, Place};
 use super::stack::ServerStack;
-use super::worker::Worker;
+use super::worker::{Crew, Worker};
 use super::{Capacity, descriptors, grpc};
 use crate::collector::CollectorError;
 use crate::data::Data;
@@ -159,16 +159,24 @@ const fn secure(server: &Server) -> &'static str {
     if server.tls.is_some() { "s" } else { "" }
 }
 
-/// Starts the workers, one after another. Each opens the stores for itself, which `readiness` tells of from then on.
+/// Starts the workers, one after another. The first one opens the stores, which `readiness` tells of from then on; the others join in.
 async fn start(common: &Common, readiness: &Readiness, stopping: &watch::Receiver<bool>) -> Result<Vec<Worker>, StartError> {
-    let (mut workers, mut stores) = (Vec::new(), Vec::new());
-    for index in 0..worker_count(common.config.server.workers) {
+    let (count, crew) = (worker_count(common.config.server.workers), Crew::default());
+    let (mut workers, mut stores) = (Vec::new(), None);
+    for index in 0..count {
+        let place = match &stores {
+            None => Place::First { workers: count },
+            Some(stores) => Place::Further { index, stores: Data::clone(stores) },
+        };
         let common = common.clone();
-        let (worker, built) = Worker::start(index, || common.services(), stopping.clone())?;
-        stores.push(built.await.map_err(|_| StartError::Worker)??);
+        let (worker, built) = Worker::start(index, || common.services(place), crew.clone(), stopping.clone())?;
+        let data = built.await.map_err(|_| StartError::Worker)??;
+        stores.get_or_insert(data);
         workers.push(worker);
     }
-    readiness_of_stores(readiness, stores);
+    if let Some(stores) = stores {
+        readiness_of_stores(readiness, stores);
+    }
     Ok(workers)
 }
 
@@ -178,17 +186,14 @@ fn worker_count(configured: u16) -> usize {
 }
 
 /// Reports the stores; they never make an instance unready, since all instances share them.
-fn readiness_of_stores(readiness: &Readiness, workers: Vec<Data>) {
-    let workers = Arc::new(workers);
+fn readiness_of_stores(readiness: &Readiness, stores: Data) {
     for (store, name) in ["users", "views"].into_iter().enumerate() {
-        let workers = Arc::clone(&workers);
+        let stores = stores.clone();
         readiness.add(move || {
-            let states: Vec<_> = workers.iter().map(|data| data.status()[store].clone()).collect();
-            let failed = states.iter().find_map(|s| s.last_error.clone());
-            let connected = states.iter().all(|s| s.connected > 0);
-            let place = states.first().map(|s| s.store.to_string()).unwrap_or_default();
-            let message = failed.as_ref().map_or(place, ToString::to_string);
-            Part { name, ok: connected && failed.is_none(), required: false, message }
+            let [users, views] = stores.status();
+            let status = if store == 0 { users } else { views };
+            let trouble = status.trouble();
+            Part { name, ok: trouble.is_none(), required: false, message: trouble.unwrap_or_else(|| status.store.to_string()) }
         });
     }
 }
@@ -213,7 +218,11 @@ async fn finish(workers: Vec<Worker>, exporter: Exporter, limit: Duration) -> Re
     // On a thread of its own, which ends with the process: a runtime waits for its blocking tasks, however long they take.
     let (finished, all_finished) = oneshot::channel();
     std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
-        workers.into_iter().for_each(Worker::join);
+        // All are told before one is waited for: none ends its thread before the others have done.
+        let threads: Vec<_> = workers.into_iter().map(Worker::finish).collect();
+        for thread in threads {
+            let _ = thread.join(); // a panic is in the log already
+        }
         exporter.shut_down();
         let _ = finished.send(());
     })?;

@@ -41,7 +41,7 @@ pub(super) struct Common {
     pub config: Arc<UserInfoConfig>,
     /// The layers.
     pub stack: ServerStack,
-    /// What is counted of the stores, which each worker opens for itself.
+    /// What is counted of the stores, which the first worker opens.
     pub data_metrics: DataMetrics,
     /// What the calls of all workers may hold.
     pub capacity: Capacity,
@@ -57,16 +57,28 @@ pub(super) struct Common {
     pub ip_addr: Arc<str>,
 }
 
+/// Which worker it is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The first of so many, which opens the stores.
+    First { workers: usize },
+    /// The one of this number, which joins in.
+    Further { index: usize, stores: Data },
+}
+
 impl Common {
-    /// What a worker serves, and its stores; on the current runtime, which is the worker's.
+    /// What the worker at `place` serves, and its stores; on the current runtime, which is the worker's.
     ///
     /// # Errors
     /// If a store refuses what the configuration says of it.
-    pub(super) async fn services(self) -> Result<(Services<impl GrpcService>, Data), ConnectError> {
+    pub(super) async fn services(self, place: Place) -> Result<(Services<impl GrpcService>, Data), ConnectError> {
         let Self { config, stack, data_metrics, capacity, admin, health_and_reflection, stopping, tls, ip_addr } = self;
         let ticker = Ticker::default();
         tokio::spawn(ticker.clone().run());
-        let data = Data::open(&config.users, &config.views, &data_metrics).await?;
+        let data = match place {
+            Place::First { workers } => Data::open_for(workers, &config.users, &config.views, &data_metrics).await?,
+            Place::Further { index, stores } => stores.join(index),
+        };
         let timeout = config.server.timeout.get();
         let recorded = stack.spans.records();
         let stack = stack.service(DeadlineLayer::new(ticker.clone(), timeout), handler(data.clone(), ip_addr));

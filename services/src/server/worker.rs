@@ -44,6 +44,30 @@ pub(super) struct Accepted {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// The workers of a process, of which none ends its runtime before all have served their last call: the others may have reads on its connections
+/// to the stores.
+#[derive(Debug, Clone)]
+pub(super) struct Crew {
+    serving: watch::Receiver<()>,
+    all: Arc<watch::Sender<()>>,
+}
+
+impl Default for Crew {
+    fn default() -> Self {
+        let (all, serving) = watch::channel(());
+        Self { serving, all: Arc::new(all) }
+    }
+}
+
+impl Crew {
+    /// Waits until all others have come here as well, or have ended otherwise.
+    async fn end(self) {
+        let Self { serving, all } = self;
+        drop(serving);
+        all.closed().await;
+    }
+}
+
 /// A running worker.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -61,6 +85,7 @@ impl Worker {
     pub(super) fn start<B, F, G, T, E>(
         index: usize,
         build: B,
+        crew: Crew,
         stopping: watch::Receiver<bool>,
     ) -> std::io::Result<(Self, oneshot::Receiver<Result<T, E>>)>
     where
@@ -81,6 +106,7 @@ impl Worker {
                     Ok((services, beside)) => {
                         let _ = built.send(Ok(beside));
                         serve(&services, accepted, &counter, &stopping).await;
+                        crew.end().await;
                     }
                     Err(error) => {
                         let _ = built.send(Err(error));
@@ -104,10 +130,9 @@ impl Worker {
         }
     }
 
-    /// Hands it no more connections, and waits until those it has have ended.
-    pub(super) fn join(self) {
-        drop(self.connections);
-        let _ = self.thread.join(); // a panic is in the log already
+    /// Hands it no more connections. The thread ends when those of the whole crew have ended.
+    pub(super) fn finish(self) -> JoinHandle<()> {
+        self.thread
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
 use user_info_api::config::{MySql, Users, Views};
-use user_info_services::data::{LoadError, PageViews, Seeded, migrate, seed};
+use user_info_services::data::{Data, LoadError, PageViews, Seeded, migrate, seed};
 use user_info_testing::mariadb::Mariadb;
 use user_info_testing::program::installed;
 use user_info_testing::redis::Redis;
 use user_info_testing::wait::eventually;
 
-use super::{hutao, in_memory, name, open, wrong};
+use super::{hutao, in_memory, metrics, name, open, wrong};
 
 fn mysql(config: MySql) -> Users {
     Users { mysql: Some(config), ..Users::default() }
@@ -173,6 +173,28 @@ async fn a_rotated_password_is_read_from_its_file_again() {
     server.kill();
     server.restart().await;
     assert_eq!(name(&data, 1).await, hutao());
+}
+
+#[tokio::test]
+async fn d9_a_password_rotated_between_two_connections_is_waited_for() {
+    let (server, _) = seeded_mariadb().await;
+    let dir = tempfile::tempdir().unwrap();
+    let password_file = dir.path().join("password");
+    server.execute("CREATE USER reader IDENTIFIED BY 'right'").await;
+    server.execute("GRANT SELECT ON demo_a.* TO reader").await;
+    std::fs::write(&password_file, "right").unwrap();
+    let (username, password_file) = ("reader".to_owned(), Some(password_file));
+    let config = MySql { username, password_file: password_file.clone(), connections: Some(2), ..server.config() };
+    let first = Data::open_for(2, &mysql(config), &in_memory().1, &metrics()).await.unwrap();
+    std::fs::write(password_file.as_ref().unwrap(), "tomorrow's").unwrap();
+    let second = first.join(1);
+    eventually("the second is refused", async || second.status()[0].trouble().is_some()).await;
+    let trouble = second.status()[0].trouble().unwrap_or_default();
+    assert!(trouble.contains("Access denied") && trouble.ends_with("(1 of 2 connections are open)"), "{trouble}");
+    assert_eq!((name(&first, 1).await, name(&second, 1).await), (hutao(), hutao()));
+    server.execute("SET PASSWORD FOR reader = PASSWORD('tomorrow\\'s')").await;
+    eventually("the second is open", async || second.status()[0].connected == 2).await;
+    assert_eq!(second.status()[0].trouble(), None);
 }
 
 /// A key and a certificate for 127.0.0.1 that vouches for itself, as PEM files `<name>.key` and `<name>.crt` in `dir`.

@@ -1,171 +1,94 @@
-//! The queue between callers and owners: first in, first out, bounded, and empty while no connection is open.
+//! The queue between callers and owners: bounded, first in, first out for each worker, and empty while no connection is open.
+//!
+//! All workers of a process share it. One lock guards it, so each of its methods is a step that no other comes between.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::oneshot;
-
-use super::{LoadError, MAX_BATCH, StoreStatus};
+use super::gathering::{Gathering, Request, Seat};
+use super::reply::{self, Reply};
+use super::{LoadError, Read};
 use crate::data::metrics::StoreMetrics;
 
-/// Where the answer to a read goes.
-pub(super) type Reply<V> = oneshot::Receiver<Result<Option<V>, LoadError>>;
-
-/// One read that waits.
-pub(super) struct Request<K, V> {
-    pub(super) key: K,
-    pub(super) reply: oneshot::Sender<Result<Option<V>, LoadError>>,
-}
-
-/// Reads that wait, owners that wait for reads, and what is known about the store.
+/// Reads that wait, and owners that wait for reads.
 pub(super) struct Queue<K, V> {
-    state: Mutex<QueueState<K, V>>,
-    store: Arc<str>,
+    state: Mutex<State<K, V>>,
     capacity: usize,
     pub(super) metrics: StoreMetrics,
 }
 
-struct QueueState<K, V> {
-    waiting: VecDeque<Request<K, V>>,
-    /// Owners without work, the one that was busy last at the end: it is called first, as its connection is the least likely to be stale.
-    idle: Vec<Idle>,
-    /// Batches on their way, in the order they began in, without those that a later one has overtaken: they may hang.
-    on_their_way: Vec<Batch>,
-    /// Connections that are open.
-    connected: usize,
+struct State<K, V> {
+    gathering: Gathering<K, V>,
     closed: bool,
-    last_error: Option<Arc<str>>,
-}
-
-/// An owner without work.
-struct Idle {
-    owner: usize,
-    waker: Waker,
-    /// Whether it is on its way to take a batch.
-    called: bool,
-}
-
-/// Reads that an owner has taken and not answered yet.
-struct Batch {
-    owner: usize,
-    reads: usize,
-}
-
-impl<K, V> QueueState<K, V> {
-    /// Notes that an owner's batch, if it had one, has ended.
-    fn ended(&mut self, owner: usize) {
-        if let Some(place) = self.on_their_way.iter().position(|batch| batch.owner == owner) {
-            self.on_their_way.drain(..=place);
-        }
-    }
-
-    /// Calls an idle owner, if what waits is worth a query of its own; a busy owner looks here again by itself.
-    ///
-    /// It is if no batch is on its way, or if as many reads wait as the last of them took: batches on several connections grow alike, and a
-    /// read that is as alone as the one on its way does not wait for it.
-    #[must_use]
-    fn call_owner(&mut self) -> Option<Waker> {
-        let called = self.idle.iter().filter(|idle| idle.called).count();
-        let enough = match called {
-            0 => self.on_their_way.last().map_or(1, |batch| batch.reads),
-            called => called * MAX_BATCH + 1,
-        };
-        if self.waiting.len() < enough {
-            return None;
-        }
-        let idle = self.idle.iter_mut().rfind(|idle| !idle.called)?;
-        idle.called = true;
-        Some(idle.waker.clone())
-    }
 }
 
 impl<K, V> Queue<K, V> {
-    pub(super) fn new(store: &str, capacity: usize, metrics: StoreMetrics) -> Self {
-        let state = QueueState {
-            waiting: VecDeque::new(),
-            idle: Vec::new(),
-            on_their_way: Vec::new(),
-            connected: 0,
-            closed: false,
-            last_error: None,
-        };
-        Self { state: Mutex::new(state), store: store.into(), capacity, metrics }
+    /// A queue for so many workers, in which at most `capacity` reads wait.
+    pub(super) fn new(workers: usize, capacity: usize, metrics: StoreMetrics) -> Self {
+        Self { state: Mutex::new(State { gathering: Gathering::new(workers), closed: false }), capacity, metrics }
     }
 
-    fn state(&self) -> MutexGuard<'_, QueueState<K, V>> {
+    fn state(&self) -> MutexGuard<'_, State<K, V>> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lines a read up. Fails at once while no connection is open, or if the queue is full.
-    pub(super) fn push(&self, key: K) -> Result<Reply<V>, LoadError> {
+    /// Says how many reads wait; under the lock, so that what is said last is what holds.
+    fn say(&self, state: &State<K, V>) {
+        self.metrics.queue_depth.set(state.gathering.waiting() as i64);
+    }
+
+    /// Lines up a read by the worker `home`, on whose thread this is called. Fails at once while no connection is open, or if the queue is
+    /// full.
+    pub(super) fn push(&self, home: usize, key: K) -> Result<Reply<Read<V>>, LoadError> {
         let mut state = self.state();
-        if state.connected == 0 {
+        if state.gathering.connected() == 0 {
             self.metrics.disconnected.inc();
             return Err(LoadError::Unavailable);
         }
-        if state.waiting.len() >= self.capacity {
-            let before = state.waiting.len();
-            state.waiting.retain(|request| !request.reply.is_closed());
-            self.metrics.queue_depth.sub((before - state.waiting.len()) as i64);
-            if state.waiting.len() >= self.capacity {
+        if state.gathering.waiting() >= self.capacity {
+            state.gathering.forget_the_gone();
+            if state.gathering.waiting() >= self.capacity {
+                self.say(&state);
                 self.metrics.overloaded.inc();
                 return Err(LoadError::Overloaded);
             }
         }
-        let (reply, receiver) = oneshot::channel();
-        state.waiting.push_back(Request { key, reply });
-        self.metrics.queue_depth.inc();
-        let owner = state.call_owner();
+        let (answerer, reply) = reply::reply();
+        let owner = state.gathering.push(Request { key, home, answerer });
+        self.say(&state);
         drop(state);
         if let Some(owner) = owner {
             owner.wake();
         }
-        Ok(receiver)
+        Ok(reply)
     }
 
-    /// Moves reads that somebody still waits for into `batch`, up to [`MAX_BATCH`], and waits until there is one. False when the queue is
-    /// closed.
-    pub(super) async fn take(&self, owner: usize, batch: &mut Vec<Request<K, V>>) -> bool {
-        poll_fn(|cx| self.poll_take(cx, owner, batch)).await
+    /// Moves reads that somebody still waits for into `batch`, and waits until there is one. False when the queue is closed.
+    pub(super) async fn take(&self, seat: Seat, batch: &mut Vec<Request<K, V>>) -> bool {
+        poll_fn(|cx| self.poll_take(cx, seat, batch)).await
     }
 
-    fn poll_take(&self, cx: &Context<'_>, owner: usize, batch: &mut Vec<Request<K, V>>) -> Poll<bool> {
+    pub(super) fn poll_take(&self, cx: &Context<'_>, seat: Seat, batch: &mut Vec<Request<K, V>>) -> Poll<bool> {
         let mut state = self.state();
         if state.closed {
             return Poll::Ready(false);
         }
-        state.idle.retain(|idle| idle.owner != owner);
-        state.ended(owner);
-        let before = state.waiting.len();
-        while batch.len() < MAX_BATCH
-            && let Some(request) = state.waiting.pop_front()
-        {
-            if !request.reply.is_closed() {
-                batch.push(request);
-            }
-        }
-        self.metrics.queue_depth.sub((before - state.waiting.len()) as i64);
+        let others = state.gathering.take(seat, batch);
+        self.say(&state);
         if batch.is_empty() {
-            state.idle.push(Idle { owner, waker: cx.waker().clone(), called: false });
-            return Poll::Pending;
+            state.gathering.rest(seat, cx.waker().clone());
         }
-        state.on_their_way.push(Batch { owner, reads: batch.len() });
-        let next = state.call_owner();
         drop(state);
-        if let Some(next) = next {
-            next.wake();
-        }
-        Poll::Ready(true)
+        others.into_iter().for_each(Waker::wake);
+        if batch.is_empty() { Poll::Pending } else { Poll::Ready(true) }
     }
 
     /// Lets nobody wait for an owner's batch any more: it takes longer than it should.
-    pub(super) fn delayed(&self, owner: usize) {
+    pub(super) fn delayed(&self, seat: Seat) {
         let mut state = self.state();
-        state.ended(owner);
-        let next = state.call_owner();
+        let next = state.gathering.delayed(seat);
         drop(state);
         if let Some(next) = next {
             next.wake();
@@ -176,58 +99,37 @@ impl<K, V> Queue<K, V> {
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        let idle = std::mem::take(&mut state.idle);
+        let idle = state.gathering.all_idle();
         drop(state);
-        for Idle { waker, .. } in idle {
-            waker.wake();
-        }
+        idle.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.state().closed
     }
 
-    /// Notes a failure, and logs it if it is not the one noted last.
-    pub(super) fn report(&self, error: &str) {
-        let mut state = self.state();
-        let known = state.last_error.as_deref() == Some(error);
-        if !known {
-            state.last_error = Some(error.into());
-        }
-        drop(state);
-        if !known {
-            tracing::warn!(store = &*self.store, error, "store failed");
-        }
+    /// Connections that are open.
+    pub(super) fn connected(&self) -> usize {
+        self.state().gathering.connected()
     }
 
-    /// Notes that the store answers.
-    pub(super) fn recovered(&self) {
-        if self.state().last_error.take().is_some() {
-            tracing::info!(store = &*self.store, "store answers again");
-        }
-    }
-
-    pub(super) fn status(&self) -> StoreStatus {
-        let state = self.state();
-        StoreStatus { store: self.store.clone(), connected: state.connected, last_error: state.last_error.clone() }
-    }
-
-    pub(super) fn store(&self) -> &str {
-        &self.store
+    #[cfg(test)]
+    pub(super) fn gathering<T>(&self, look: impl FnOnce(&Gathering<K, V>) -> T) -> T {
+        look(&self.state().gathering)
     }
 }
 
 /// Counts the connection of an owner as open until dropped. With the last one go the reads that wait: nobody is left to carry them out.
 pub(super) struct ConnectionGuard<K, V> {
     queue: Arc<Queue<K, V>>,
-    owner: usize,
+    seat: Seat,
 }
 
 impl<K, V> ConnectionGuard<K, V> {
-    pub(super) fn open(queue: &Arc<Queue<K, V>>, owner: usize) -> Self {
-        queue.state().connected += 1;
+    pub(super) fn open(queue: &Arc<Queue<K, V>>, seat: Seat) -> Self {
+        queue.state().gathering.connect(seat);
         queue.metrics.connected.inc();
-        Self { queue: queue.clone(), owner }
+        Self { queue: Arc::clone(queue), seat }
     }
 }
 
@@ -236,21 +138,21 @@ impl<K, V> Drop for ConnectionGuard<K, V> {
         let queue = &self.queue;
         queue.metrics.connected.dec();
         let mut state = queue.state();
-        state.connected -= 1;
-        if state.connected > 0 {
-            drop(state);
-            // This owner would have looked for what waits.
-            queue.delayed(self.owner);
-            return;
-        }
-        state.ended(self.owner);
-        let waiting = std::mem::take(&mut state.waiting);
+        // This owner would have looked for what waits.
+        let (lost, next) = state.gathering.disconnect(self.seat);
+        queue.say(&state);
         drop(state);
-        queue.metrics.queue_depth.sub(waiting.len() as i64);
-        queue.metrics.disconnected.inc_by(waiting.len() as u64);
-        for request in waiting {
-            // Who went away needs no answer.
-            let _ = request.reply.send(Err(LoadError::Unavailable));
+        if let Some(next) = next {
+            next.wake();
+        }
+        queue.metrics.disconnected.inc_by(lost.len() as u64);
+        for Request { answerer, .. } in lost {
+            if let Some(caller) = answerer.answer(Err(LoadError::Unavailable)) {
+                caller.wake();
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

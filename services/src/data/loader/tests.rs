@@ -1,6 +1,7 @@
 //! The loader against a store that breaks on demand, in virtual time.
 
 mod fake;
+mod threads;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,7 +152,7 @@ async fn a_connection_that_hangs_holds_up_fewer_reads_than_it_took_and_fails_non
 async fn reads_of_callers_gone_are_skipped() {
     let fake = Fake::with_latency(10 * MS);
     let metrics = metrics();
-    let loader = Loader::open(fake.clone(), "fake", 1, metrics.clone()).await.unwrap();
+    let loader = Loader::open(fake.clone(), "fake", 1, 1, metrics.clone()).await.unwrap();
     let mut in_flight = Box::pin(loader.load(1));
     assert!(poll_immediate(&mut in_flight).await.is_none());
     sleep(MS).await;
@@ -169,7 +170,7 @@ async fn a_full_queue_refuses_at_once() {
     let fake = Fake::default();
     fake.plan().hang = true;
     let metrics = metrics();
-    let loader = Loader::open(fake.clone(), "fake", 1, metrics.clone()).await.unwrap();
+    let loader = Loader::open(fake.clone(), "fake", 1, 1, metrics.clone()).await.unwrap();
     let mut in_flight = Box::pin(loader.load(0));
     assert!(poll_immediate(&mut in_flight).await.is_none());
     sleep(MS).await;
@@ -286,7 +287,8 @@ async fn a_refused_query_keeps_the_connection() {
     let loader = fake.loader(1).await;
     fake.plan().read_errors = vec![ReadError::Refused("too many joins".to_owned())];
     assert_eq!(loader.load(1).await, Err(LoadError::Unavailable));
-    assert_eq!(loader.status(), StoreStatus { store: "fake".into(), connected: 1, last_error: Some("too many joins".into()) });
+    let refused = Some("too many joins".into());
+    assert_eq!(loader.status(), StoreStatus { store: "fake".into(), connections: 1, connected: 1, last_error: refused });
     assert_eq!(loader.load(1).await, Ok(Some(10)));
     assert_eq!(loader.status().last_error, None);
     assert_eq!(fake.plan().connects.len(), 1);
@@ -304,7 +306,7 @@ async fn an_unreachable_store_is_waited_for_but_a_wrong_setting_is_not() {
 
     let wrong = ConnectError::Configuration("access denied".to_owned());
     fake.plan().connect_error = Some(wrong.clone());
-    let refused = Loader::open(fake.clone(), "fake", 2, metrics()).await;
+    let refused = Loader::open(fake.clone(), "fake", 2, 1, metrics()).await;
     assert_eq!(refused.err(), Some(wrong));
 }
 
@@ -318,4 +320,36 @@ async fn the_last_handle_closes_the_connections() {
     assert_eq!(other.load(1).await, Ok(Some(10)));
     drop(other);
     until(|| Arc::strong_count(&fake.plan().open) == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn d6_a_worker_without_a_connection_is_served_by_those_that_have_one() {
+    let fake = Fake::with_latency(10 * MS);
+    let first = Loader::open(fake.clone(), "fake", 2, 16, metrics()).await.unwrap();
+    let workers: Vec<_> = (1..16).map(|worker| first.join(worker)).collect();
+    until(|| first.status().connected == 2).await;
+    for (worker, key) in workers.iter().zip(1..) {
+        assert_eq!(worker.load(key).await, Ok(Some(key * 10)));
+    }
+    // What all ask for at the same time is one query.
+    fake.plan().batches.clear();
+    let read = join_all(workers.iter().map(|worker| worker.load(3))).await;
+    assert!(read.iter().all(|read| *read == Ok(Some(30))), "{read:?}");
+    assert_eq!(fake.plan().batches, [vec![3]]);
+    assert_eq!(fake.plan().connects.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d9_a_connection_that_is_refused_is_tried_again_while_others_serve() {
+    let fake = Fake::default();
+    let first = Loader::open(fake.clone(), "fake", 2, 2, metrics()).await.unwrap();
+    fake.plan().connect_error = Some(ConnectError::Configuration("access denied".to_owned()));
+    let second = first.join(1);
+    until(|| fake.plan().connects.len() == 5).await;
+    assert_eq!(second.load(1).await, Ok(Some(10)));
+    assert_eq!(second.status().trouble().as_deref(), Some("access denied (1 of 2 connections are open)"));
+    fake.plan().connect_error = None;
+    until(|| second.status().connected == 2).await;
+    assert_eq!(second.status().trouble(), None);
+    assert_eq!(second.load(1).await, Ok(Some(10)));
 }

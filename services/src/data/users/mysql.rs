@@ -8,9 +8,9 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySq
 use sqlx::{ConnectOptions, Row};
 use user_info_api::config::MySql;
 
-use super::{User, sql};
+use super::{User, room, sql};
 use crate::data::address::Address;
-use crate::data::loader::{Answer, Backend, ConnectError, ReadError};
+use crate::data::loader::{Answer, Backend, ConnectError, ReadError, Room};
 use crate::data::password;
 
 /// Kind and address, for people.
@@ -42,6 +42,10 @@ impl Backend for MySqlUsers {
         // Shows whether the table can be read, and prepares the statement that is needed most.
         read(&mut connection, &[0], &mut [Answer::Missing]).await.map_err(|error| explain(&self.config, &error))?;
         Ok(connection)
+    }
+
+    async fn room(&self, connection: &mut MySqlConnection) -> Option<Room> {
+        room::room(connection).await
     }
 
     async fn read(&self, connection: &mut MySqlConnection, ids: &[i64], answers: &mut [Answer<User>]) -> Result<(), ReadError> {
@@ -158,6 +162,7 @@ fn message(error: &sqlx::Error) -> String {
 fn explain(config: &MySql, error: &sqlx::Error) -> ConnectError {
     let text = format!("{}: {}", name(config), message(error));
     let remedy = match (number(error), error) {
+        (Some(number), _) if room::REFUSED.contains(&number) => return ConnectError::Unreachable(format!("{text} ({})", room::REMEDY)),
         (Some(1045 | 1698), _) => "check users.mysql.username and the password file",
         (Some(1044 | 1142 | 1143), _) => "grant the user SELECT on the table user_info",
         (Some(UNKNOWN_DATABASE | 1146), _) => "run `user_info migrate`",

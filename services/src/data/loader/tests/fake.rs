@@ -41,7 +41,7 @@ impl Fake {
     }
 
     pub(super) async fn loader(&self, connections: u16) -> Loader<u32, u32> {
-        Loader::open(self.clone(), "fake", connections, metrics()).await.unwrap()
+        Loader::open(self.clone(), "fake", connections, 1, metrics()).await.unwrap()
     }
 }
 
