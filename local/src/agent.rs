@@ -13,21 +13,19 @@ mod rejection;
 mod routes;
 mod unsupported;
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::sleep;
+use user_info_bounded::{Bounds, serve};
 
 use self::catalog::Catalog;
 
-/// Blocking queries that may wait at a time.
-const MAX_WAITING: usize = 1024;
-/// How long connections may take to end after shutdown.
-const LINGER: Duration = Duration::from_secs(1);
+/// What those who ask may hold. A process of the laptop has two connections or three.
+const BOUNDS: Bounds = Bounds { connections: 512, ..Bounds::DEFAULT };
+/// Blocking queries that may wait at a time; each has a connection, and heartbeats need some, too.
+const MAX_WAITING: usize = BOUNDS.connections / 2;
 
 /// A registry agent. Clones share the registry.
 #[derive(Debug, Clone)]
@@ -63,30 +61,15 @@ impl Default for Agent {
 
 impl Agent {
     /// Answers requests on `listener` and runs checks until `shutdown`; then ends blocking queries and returns within a second.
-    ///
-    /// # Errors
-    /// If `listener` fails.
-    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "no TCP_NODELAY");
-            }
-        });
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let closing = self.clone();
-        let server = axum::serve(listener, routes::router(self.clone())).with_graceful_shutdown(async move {
+        let server = serve(listener, routes::router(self.clone()), BOUNDS, async move {
             shutdown.await;
             closing.0.closing.send_replace(true);
         });
-        let mut closed = self.0.closing.subscribe();
-        let linger = async move {
-            // the sender lives as long as `self`
-            let _ = closed.wait_for(|closing| *closing).await;
-            sleep(LINGER).await;
-        };
         tokio::select! {
-            result = server => result,
-            () = linger => Ok(()),
-            () = probe::run(&self) => Ok(()),
+            () = server => {}
+            () = probe::run(&self) => {}
         }
     }
 
@@ -105,3 +88,6 @@ impl Agent {
         result
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,18 +13,27 @@ mod token;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use tokio::sync::{mpsc, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use user_info_bounded::Bounds;
 
 pub use edit::{Edit, EditReply};
 pub use token::Token;
 
 use crate::sampler::{Sample, Samples};
 use crate::view::Snapshot;
+
+/// What browsers may hold. A tab has six connections at most.
+const BOUNDS: Bounds = Bounds { connections: 256, ..Bounds::DEFAULT };
+/// Event streams, that is tabs, that may be open at a time; the other connections are for what tabs ask for.
+const MAX_STREAMS: usize = 64;
+/// Largest patch of the spec, in bytes.
+const MAX_PATCH: usize = 256 << 10;
 
 /// What the page shows and whom it asks.
 #[derive(Debug, Clone)]
@@ -41,16 +50,23 @@ pub struct AppState {
     pub port: u16,
 }
 
-/// The page and its API, for a listener on loopback at `state.port`.
-pub fn router(state: AppState) -> Router {
+/// Serves the page and its API on `listener`, which listens on loopback at `state.port`, until `stop`.
+pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()>) {
+    user_info_bounded::serve(listener, router(state), BOUNDS, stop).await;
+}
+
+/// The page and its API.
+fn router(state: AppState) -> Router {
+    let streams = Arc::new(Semaphore::new(MAX_STREAMS));
     Router::new()
         .route("/api/state", get(events::state))
-        .route("/api/events", get(events::stream))
+        .route("/api/events", get(async move |state: State<AppState>| events::stream(state, Arc::clone(&streams)).await))
         .route("/api/spec", post(edit::patch))
         .route("/api/spec.yaml", get(yaml))
         .merge(assets::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_PATCH))
         .layer(middleware::from_fn_with_state(state.port, guard::same_site))
         .layer(middleware::map_response(guard::add_headers))
         .with_state(state)

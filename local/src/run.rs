@@ -76,7 +76,7 @@ pub async fn run(args: &Args) -> Result<(), RunError> {
         token: page::Token::random().map_err(RunError::system("a random token"))?,
         port: page_address.port(),
     };
-    let page = tokio::spawn(axum::serve(listener(page)?, page::router(state)).with_graceful_shutdown(until(ended)).into_future());
+    let page = tokio::spawn(page::serve(listener(page)?, state, until(ended)));
 
     let system = follow(system, &args.file, events, edited, &mut signals, terminal).await;
     sampler.abort();

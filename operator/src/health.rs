@@ -1,7 +1,6 @@
 //! /metrics, /healthz and /readyz.
 
 use std::future::Future;
-use std::io;
 
 use axum::Router;
 use axum::extract::State;
@@ -11,6 +10,7 @@ use http::{StatusCode, header};
 use prometheus::{Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use user_info_bounded::Bounds;
 
 /// What this process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,22 +47,14 @@ struct Shown {
     registry: Registry,
 }
 
-/// Serves until `stop`, and shows what `registry` holds.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    phase: watch::Receiver<Phase>,
-    registry: Registry,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+/// Serves until `stop`, and shows what `registry` holds. What those who ask may hold is bounded.
+pub async fn serve(listener: TcpListener, phase: watch::Receiver<Phase>, registry: Registry, stop: impl Future<Output = ()>) {
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(text))
         .with_state(Shown { phase, registry });
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    user_info_bounded::serve(listener, routes, Bounds::default(), stop).await;
 }
 
 async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
@@ -77,3 +69,6 @@ async fn text(State(shown): State<Shown>) -> Response {
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

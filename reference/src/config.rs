@@ -10,8 +10,8 @@ const ABOUT: &str = "\
 The files that `user_info --config FILE` and `user_client --config FILE` read. Under `user-info-local` and the operator
 they are rendered from the `UserInfoDeployment`; write them yourself to run a service on its own. What stands under
 `live` changes while the service runs, within a moment after the file is saved; all else takes a restart. Files are
-YAML; an unknown field is an error. `user_info check --config FILE` says what is wrong with one. Durations are written
-as `500us`, `20ms`, `2s` or `1m30s`.";
+YAML; an unknown field is an error. `user_info check --config FILE` says what is wrong with one, and with the files that
+it names; `user_client check` the same. Durations are written as `500us`, `20ms`, `2s` or `1m30s`.";
 
 /// The page.
 pub(crate) fn page() -> String {

@@ -12,7 +12,7 @@ pub mod stack;
 mod transport;
 
 pub use app::{once, run};
-pub use args::Args;
+pub use args::{Args, Command};
 pub use connection::{Channel, InstanceConnection};
 pub use error::StartError;
 pub use metrics::Metrics;

@@ -4,6 +4,7 @@
 //! than none, so page views that cannot be read count as 0.
 
 mod address;
+mod files;
 pub mod loader;
 pub mod metrics;
 mod migrate;
@@ -19,6 +20,7 @@ use user_info_api::config;
 use user_info_layers::Error;
 use user_info_layers::error::reason;
 
+pub(crate) use self::files::refusals;
 pub use self::loader::{ConnectError, LoadError, StoreStatus};
 pub use self::metrics::DataMetrics;
 pub use self::migrate::{MigrateError, Migrated, migrate};

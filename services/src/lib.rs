@@ -8,6 +8,7 @@ pub mod collector;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod process;
 pub mod protojson;
 pub mod registry;

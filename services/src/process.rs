@@ -4,7 +4,5 @@ pub mod admin;
 mod bind;
 pub mod readiness;
 pub mod running_registrar;
-mod serve;
 
 pub use bind::{BindError, bind};
-pub(crate) use serve::serve;

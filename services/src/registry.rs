@@ -14,6 +14,7 @@ mod metrics;
 mod registrar;
 mod watcher;
 
+pub(crate) use client::read_token;
 pub use client::{AgentClient, CallError, SetupError};
 pub use discovered::{Discovered, DiscoveredInstance, Problem};
 pub use entry::{Entry, InvalidEntry};

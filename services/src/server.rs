@@ -4,7 +4,7 @@ mod acceptor;
 mod app;
 mod args;
 mod capacity;
-pub(crate) mod connection;
+mod connection;
 mod descriptors;
 mod error;
 pub mod grpc;
@@ -17,7 +17,7 @@ mod preface;
 mod request_body;
 mod services;
 pub mod stack;
-pub(crate) mod worker;
+mod worker;
 mod write_timeout;
 
 pub use app::run;

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use client::{Connector, client_config};
-pub(crate) use client::{builder, server_name};
+pub(crate) use client::{builder, client_refusals, server_name};
 pub use error::TlsError;
 pub(crate) use error::is_certificate_error;
 pub(crate) use material::authorities;
 pub use metrics::TlsMetrics;
-pub(crate) use server::H2;
+pub(crate) use server::{H2, server_refusals};
 pub use server::{TlsAcceptor, TlsAcceptorMetrics};
 
 /// Ring, whatever the process's default is.

@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod config;
 pub mod consul;
+pub mod endless;
 pub mod http;
 pub mod mariadb;
 pub mod metrics;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+use user_info_bounded::Peer;
 use user_info_consul::GoDuration;
 
 use super::Agent;
@@ -39,11 +40,14 @@ impl Wait {
         Ok(wait)
     }
 
-    /// Waits until `index_of` the registry is higher than the client's index, the time is over or the agent stops; then reads the answer
-    /// and its index together.
+    /// Waits until `index_of` the registry is higher than the client's index, the time is over, the client sends no more or the agent
+    /// stops; then reads the answer and its index together.
+    ///
+    /// A client that sends no more may be gone, and must not keep its place among those who wait.
     pub(super) async fn answer<T>(
         self,
         agent: &Agent,
+        peer: Option<&Peer>,
         index_of: impl Fn(&Catalog) -> u64,
         read: impl Fn(&Catalog) -> T,
     ) -> Result<(u64, T), Rejection> {
@@ -62,6 +66,7 @@ impl Wait {
                 let woken = tokio::select! {
                     woken = timeout_at(deadline, changed.changed()) => woken.is_ok(),
                     _ = closing.wait_for(|closing| *closing) => false,
+                    () = gone(peer) => false,
                 };
                 if !woken {
                     break;
@@ -69,5 +74,13 @@ impl Wait {
             }
         }
         Ok(agent.with(|catalog| (index_of(catalog), read(catalog))))
+    }
+}
+
+/// Completes when it is known that the client sends no more.
+async fn gone(peer: Option<&Peer>) {
+    match peer {
+        Some(peer) => peer.sends_no_more().await,
+        None => std::future::pending().await,
     }
 }

@@ -17,6 +17,8 @@ use super::rejection::Rejection;
 
 /// Services that are held at most.
 const MAX_SERVICES: usize = 1024;
+/// Bytes that registrations may have in all. Who asks for them all is answered as much.
+const MAX_BYTES: usize = 4 << 20;
 /// The one datacenter.
 pub(super) const DATACENTER: &str = "dc1";
 /// Name of the machine, as Consul would call its node.
@@ -66,16 +68,21 @@ impl Catalog {
     /// If a field is not what Consul takes, or the registry is full.
     pub(super) fn register(&mut self, registration: Registration, replace_checks: bool, now: Instant) -> Result<(), Rejection> {
         let registration = validate::registration(registration)?;
-        let before = self.services.remove(&registration.id);
+        let before = self.services.get(&registration.id);
         if before.is_none() && self.services.len() >= MAX_SERVICES {
             return Err(Rejection::Full(MAX_SERVICES));
         }
         let next = self.index + 1;
-        let service = Service::new(registration, before.as_ref(), replace_checks, next, &mut self.checks_made, now);
+        let service = Service::new(registration, before, replace_checks, next, &mut self.checks_made, now);
+        // Those of before count, too, unless they were replaced.
+        validate::few("checks", service.checks.len(), validate::MAX_CHECKS)?;
+        let others = self.services.values().filter(|other| other.id != service.id);
+        if others.map(Service::size).sum::<usize>() + service.size() > MAX_BYTES {
+            return Err(Rejection::Overfull(MAX_BYTES));
+        }
         let name = service.name.clone();
-        let same = before.as_ref().is_some_and(|before| before.looks_like(&service));
-        let gone = before.map(|before| before.name);
-        self.services.insert(service.id.clone(), service);
+        let same = before.is_some_and(|before| before.looks_like(&service));
+        let gone = self.services.insert(service.id.clone(), service).map(|before| before.name);
         if !same {
             self.changed(&name, true);
             if let Some(gone) = gone.filter(|gone| *gone != name) {

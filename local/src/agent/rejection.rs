@@ -41,6 +41,9 @@ pub(super) enum Rejection {
     /// 503: the registry is full.
     #[error("this agent holds {0} services, its limit; deregister some")]
     Full(usize),
+    /// 503: the registry is full.
+    #[error("this agent holds {0} bytes of registrations, its limit; deregister some")]
+    Overfull(usize),
     /// 429: too many blocking queries wait.
     #[error("Your IP is issuing too many concurrent connections, please rate limit your calls")]
     Busy,
@@ -58,7 +61,7 @@ impl Rejection {
             Self::NotHere(_) => StatusCode::NOT_IMPLEMENTED,
             Self::NoSuchPath | Self::UnknownService(_) | Self::UnknownCheck(_) => StatusCode::NOT_FOUND,
             Self::NotTtl(_) | Self::Datacenter => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full(_) | Self::Overfull(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
         }
     }

@@ -6,10 +6,11 @@ use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use user_info_bounded::Peer;
 use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::Agent;
@@ -24,6 +25,8 @@ const MAX_BODY: usize = 64 << 10;
 const LEADER: &str = "127.0.0.1:8300";
 
 type Parameters = Query<Vec<(String, String)>>;
+/// Who asks; unknown where no listener is.
+type Asker = Option<Extension<Peer>>;
 
 /// The routes of `agent`.
 pub(super) fn router(agent: Agent) -> Router {
@@ -86,19 +89,28 @@ async fn agent_service(State(agent): State<Agent>, Path(id): Path<String>) -> Re
     }
 }
 
-async fn health(State(agent): State<Agent>, Path(name): Path<String>, Query(query): Parameters) -> Result<Response, Rejection> {
+async fn health(
+    State(agent): State<Agent>,
+    Path(name): Path<String>,
+    Query(query): Parameters,
+    asker: Asker,
+) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
     own_datacenter(&query)?;
     let passing = flag(&query, "passing")?;
     let tags: Vec<&str> = query.iter().filter(|(key, _)| key == "tag").map(|(_, tag)| tag.as_str()).collect();
     let index = |catalog: &Catalog| catalog.name_index(&name);
-    Ok(indexed(wait.answer(&agent, index, |catalog| catalog.health(&name, passing, &tags)).await?))
+    Ok(indexed(wait.answer(&agent, peer(&asker), index, |catalog| catalog.health(&name, passing, &tags)).await?))
 }
 
-async fn names(State(agent): State<Agent>, Query(query): Parameters) -> Result<Response, Rejection> {
+async fn names(State(agent): State<Agent>, Query(query): Parameters, asker: Asker) -> Result<Response, Rejection> {
     let wait = Wait::parse(&query)?;
     own_datacenter(&query)?;
-    Ok(indexed(wait.answer(&agent, Catalog::names_index, Catalog::names).await?))
+    Ok(indexed(wait.answer(&agent, peer(&asker), Catalog::names_index, Catalog::names).await?))
+}
+
+fn peer(asker: &Asker) -> Option<&Peer> {
+    asker.as_ref().map(|Extension(peer)| peer)
 }
 
 /// An answer with the headers that Consul's clients read.

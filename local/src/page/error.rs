@@ -22,6 +22,8 @@ pub(super) enum PageError {
     Refused(Vec<String>),
     #[error("user-info-local is shutting down")]
     Closing,
+    #[error("too many tabs show this page; close some")]
+    Tabs,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("this path takes another method")]
@@ -37,6 +39,7 @@ impl PageError {
             Self::Body(_) => (StatusCode::BAD_REQUEST, "CODEC"),
             Self::Refused(_) => (StatusCode::BAD_REQUEST, "INVALID_SPEC"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "CLOSING"),
+            Self::Tabs => (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
         }

@@ -4,6 +4,7 @@
 //! gets `state` again.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -14,8 +15,10 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::AppState;
+use super::error::PageError;
 
 /// Everything the page shows, once.
 pub(super) async fn state(State(state): State<AppState>) -> impl IntoResponse {
@@ -23,16 +26,22 @@ pub(super) async fn state(State(state): State<AppState>) -> impl IntoResponse {
     ([(CACHE_CONTROL, "no-store")], everything)
 }
 
-/// Everything the page shows, and then what changes, until the system ends.
-pub(super) async fn stream(State(state): State<AppState>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    Sse::new(events(state)).keep_alive(KeepAlive::default())
+/// Everything the page shows, and then what changes, until the system ends; as long as it has one of the permits of `streams`.
+pub(super) async fn stream(
+    State(state): State<AppState>,
+    streams: Arc<Semaphore>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+    let permit = streams.try_acquire_owned().map_err(|_| PageError::Tabs)?;
+    Ok(Sse::new(events(state, permit)).keep_alive(KeepAlive::default()))
 }
 
-fn events(mut state: AppState) -> impl Stream<Item = Result<Event, Infallible>> {
+/// Keeps its `permit` until it ends or is dropped.
+fn events(mut state: AppState, permit: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
     state.snapshot.mark_unchanged();
     let (samples, news) = state.samples.subscribe();
     let Json(first) = state.everything(samples);
-    stream::once(std::future::ready(Ok(event("state", &first)))).chain(stream::unfold((state, news), |(mut state, mut news)| async move {
+    let first = stream::once(std::future::ready(Ok(event("state", &first))));
+    first.chain(stream::unfold((state, news, permit), |(mut state, mut news, permit)| async move {
         let next = tokio::select! {
             changed = state.snapshot.changed() => {
                 changed.ok()?;
@@ -48,7 +57,7 @@ fn events(mut state: AppState) -> impl Stream<Item = Result<Event, Infallible>> 
                 }
             },
         };
-        Some((Ok(next), (state, news)))
+        Some((Ok(next), (state, news, permit)))
     }))
 }
 

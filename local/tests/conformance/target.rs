@@ -131,7 +131,6 @@ async fn serve(agent: &Agent, address: &str) -> (String, (oneshot::Sender<()>, J
     let listener = TcpListener::bind(address).await.expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     let (stop, stopped) = oneshot::channel::<()>();
-    let run = agent.clone().run(listener, async { drop(stopped.await) });
-    let task = tokio::spawn(async { run.await.expect("serves") });
+    let task = tokio::spawn(agent.clone().run(listener, async { drop(stopped.await) }));
     (address, (stop, task))
 }

@@ -4,8 +4,11 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use user_info_local::view::Snapshot;
 use user_info_testing::http::Http;
+use user_info_testing::wait::eventually;
 
 use crate::serve::{self, Page};
 
@@ -120,4 +123,38 @@ async fn hands_edits_over_and_tells_what_came_of_them() {
         edit.reply.send(answer).unwrap();
         assert_eq!(request.await.unwrap(), (status, body));
     }
+}
+
+#[tokio::test]
+async fn p1_open_tabs_are_bounded_and_the_page_answers_others() {
+    let page = Page::start().await;
+    let url = format!("{}/api/events", page.url());
+    let mut tabs = Vec::new();
+    for _ in 0..64 {
+        let tab = send("GET", &url, &[], None).await;
+        assert_eq!(tab.status(), StatusCode::OK);
+        tabs.push(tab);
+    }
+    let refused = send("GET", &url, &[], None).await;
+    assert_eq!((refused.status(), &json(refused).await["reason"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("OVERLOADED")));
+    assert_eq!(send("GET", &format!("{}/api/state", page.url()), &[], None).await.status(), StatusCode::OK);
+    tabs.clear();
+    page.samples.push(serve::sample(120));
+    eventually("a closed tab makes room", async || send("GET", &url, &[], None).await.status() == StatusCode::OK).await;
+}
+
+#[tokio::test]
+async fn p5_a_browser_that_closes_its_side_is_answered_and_a_patch_is_bounded() {
+    let page = Page::start().await;
+    let mut caller = TcpStream::connect(("127.0.0.1", page.port)).await.unwrap();
+    caller.write_all(format!("GET /api/state HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n\r\n", page.port).as_bytes()).await.unwrap();
+    caller.shutdown().await.unwrap();
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"samples\""));
+    let large = json!({"description": "a".repeat(300 << 10)});
+    let headers = [JSON, ("x-user-info-token", page.token.as_str())];
+    let reply = send("POST", &format!("{}/api/spec", page.url()), &headers, Some(&large)).await;
+    assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
+    assert!(json(reply).await["message"].as_str().unwrap().contains("length limit exceeded"));
 }

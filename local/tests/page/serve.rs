@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use user_info_api::config::BreakerMode;
-use user_info_local::page::{AppState, Edit, Token, router};
+use user_info_local::page::{AppState, Edit, Token, serve};
 use user_info_local::sampler::{Breaker, BreakerState, ClientSample, InstanceSample, Sample, Samples};
 use user_info_local::supervisor::{Process, ProcessState, Role};
 use user_info_local::view::Snapshot;
@@ -35,8 +35,7 @@ impl Page {
         let token = Token::random().unwrap();
         let state = AppState { snapshot: watched, samples: Arc::clone(&samples), edits: edit, token: token.clone(), port };
         let (shutdown, asked) = oneshot::channel();
-        let server = axum::serve(listener, router(state)).with_graceful_shutdown(async { drop(asked.await) });
-        tokio::spawn(server.into_future());
+        tokio::spawn(serve(listener, state, async { drop(asked.await) }));
         Self { port, token, edits, snapshot, samples, _shutdown: shutdown }
     }
 

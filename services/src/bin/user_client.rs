@@ -1,12 +1,13 @@
 //! Calls the user-info service over and over, and says how it goes.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use user_info_api::config::{LogLevel, UserClientConfig};
-use user_info_services::client::{self, Args, StartError};
-use user_info_services::config::EXIT_CONFIG;
-use user_info_services::{signals, telemetry};
+use user_info_services::client::{self, Args, Command, StartError};
+use user_info_services::config::{self, EXIT_CONFIG};
+use user_info_services::{files, signals, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -19,6 +20,9 @@ fn main() -> ExitCode {
             return if error.use_stderr() { EXIT_CONFIG.into() } else { ExitCode::SUCCESS };
         }
     };
+    if let Some(Command::Check { config, no_files }) = &args.command {
+        return check(config, *no_files);
+    }
     let config = match args.load() {
         Ok(config) => config,
         Err(error) => {
@@ -43,6 +47,35 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
+}
+
+/// Says what the start would refuse of the config file at `path`.
+fn check(path: &Path, no_files: bool) -> ExitCode {
+    let config: UserClientConfig = match config::load(path) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return EXIT_CONFIG.into();
+        }
+    };
+    if no_files {
+        println!("{}: ok; the files that it names were not read", path.display());
+        return ExitCode::SUCCESS;
+    }
+    if let Err(error) = telemetry::init(config.log_format, config.live.log.level) {
+        return fail(&error.into());
+    }
+    let found = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(files::user_client(&config)),
+        Err(error) => return fail(&error.into()),
+    };
+    telemetry::flush(telemetry::LAST_WORDS);
+    if found.is_empty() {
+        println!("{}: ok", path.display());
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{}", files::report(path, &found));
+    EXIT_CONFIG.into()
 }
 
 async fn start(args: &Args, config: UserClientConfig) -> Result<ExitCode, StartError> {

@@ -8,7 +8,7 @@ use clap::Parser;
 use user_info_api::config::UserInfoConfig;
 use user_info_services::config::{EXIT_CONFIG, EXIT_UNAVAILABLE};
 use user_info_services::server::{Args, Command, Listeners};
-use user_info_services::{config, data, server, signals, telemetry};
+use user_info_services::{config, data, files, server, signals, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -63,7 +63,11 @@ async fn serve(args: &Args, config: UserInfoConfig) -> Result<(), Failure> {
 async fn once(command: Command, path: &Path, config: &UserInfoConfig) -> Result<(), Failure> {
     let failed = |is_config: bool, error: String| (if is_config { EXIT_CONFIG } else { EXIT_UNAVAILABLE }, error);
     let done = match command {
-        Command::Check => format!("{}: ok", path.display()),
+        Command::Check { no_files: true } => format!("{}: ok; the files that it names were not read", path.display()),
+        Command::Check { no_files: false } => match files::user_info(config).await {
+            found if found.is_empty() => format!("{}: ok", path.display()),
+            found => return Err((EXIT_CONFIG, files::report(path, &found))),
+        },
         Command::Migrate => match data::migrate(&config.users).await {
             Ok(done) => done.to_string(),
             Err(error) => return Err(failed(error.is_config(), error.to_string())),

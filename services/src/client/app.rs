@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
 use user_info_api::config::{UserClientConfig, UserClientLive};
+use user_info_bounded::Bounds;
 use user_info_layers::balance::Endpoint;
 use user_info_layers::middleware::spans::{Exporter, SpanMetrics};
 use user_info_layers::{Call, Error};
@@ -23,15 +24,18 @@ use super::stack::ClientStack;
 use crate::collector::{self, CollectorError};
 use crate::error::ErrorBody;
 use crate::process::admin::Admin;
+use crate::process::bind;
 use crate::process::readiness::{Part, Readiness};
 use crate::process::running_registrar::RunningRegistrar;
-use crate::process::{bind, serve};
 use crate::protojson::Reply;
 use crate::registry::host::{advertised, hostname};
 use crate::registry::{self, Discovered, discover};
 use crate::reload::Live;
 use crate::telemetry;
 use crate::tls::{Connector, TlsError, TlsMetrics};
+
+/// Of the admin endpoints: Prometheus, probes and a person or two need a handful of connections.
+const BOUNDS: Bounds = Bounds { connections: 256, ..Bounds::DEFAULT };
 
 /// Makes one call and prints how it ended, as JSON: the reply, or `{"code", "reason", "message", "metadata"}`. Says whether it succeeded.
 ///
@@ -83,7 +87,8 @@ pub async fn run(args: &Args, config: UserClientConfig, stop: impl Future<Output
         let instance = registry::Instance::new(&config.service, vec![format!("http://{address}")]);
         let router = Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::spawn(serve(listener, router));
+        // Nobody tells it to stop: it ends with the process.
+        tokio::spawn(user_info_bounded::serve(listener, router, BOUNDS, std::future::pending()));
         RunningRegistrar::start(config.registry.consul.as_ref(), &instance, metrics.registrar, &readiness)?
     } else {
         RunningRegistrar::default()

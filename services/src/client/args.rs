@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use user_info_api::config::{Check, Discovery, UserClientConfig};
 
 use super::report::{Colours, Output};
@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   user_client --target 127.0.0.1:9001 --user-id 1 --once      one call; prints the reply as JSON
   user_client --target 127.0.0.1:9001 --verbose               call without pause, a line for each reply
+  user_client check --config user_client.yaml                 say what is wrong with the file
   user_client --config user_client.yaml --output json         as the file says, a JSON object a second";
 
 /// Calls the user-info service over and over, and says how it goes: a line a second.
@@ -21,7 +22,11 @@ Examples:
 /// missing, such as a port; 130 told twice to stop.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "user_client", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What to do instead of calling.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Config file; its live part is followed while the client runs.
     #[arg(long, value_name = "FILE", required_unless_present = "target")]
     pub config: Option<PathBuf>,
@@ -46,6 +51,20 @@ pub struct Args {
     /// Stops when standard input ends, so that the client does not outlive whoever started it.
     #[arg(long)]
     pub stop_with_stdin: bool,
+}
+
+/// What to do instead of calling.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Say what the start would refuse of a config file and of the files that it names, and end
+    Check {
+        /// Config file
+        #[arg(long, short, default_value = "user_client.yaml", value_name = "FILE")]
+        config: PathBuf,
+        /// Read no file but the config file: for a machine that has not those of the client, such as a build server
+        #[arg(long)]
+        no_files: bool,
+    },
 }
 
 /// How lines look.

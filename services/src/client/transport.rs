@@ -13,6 +13,9 @@ use user_info_proto::{GetUserInfoReply, GetUserInfoRequest};
 use super::connection::{InstanceConnection, Unconnected, words};
 use crate::error::reason::UNREACHABLE;
 
+/// Largest reply that is read, in bytes: a name and an address of e-mail, with room to spare. Each call in flight may hold one.
+const MAX_REPLY: usize = 256 << 10;
+
 /// Sends `GetUserInfo` by gRPC, with the call's metadata and what is left of its time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GetUserInfo;
@@ -38,7 +41,8 @@ impl Transport<GetUserInfoRequest> for GetUserInfo {
         }
         let number = channel.number;
         let request = call.to_grpc(Instant::now());
-        let reply = UserInfoClient::with_origin(channel, to.origin().clone()).get_user_info(request).await;
+        let mut client = UserInfoClient::with_origin(channel, to.origin().clone()).max_decoding_message_size(MAX_REPLY);
+        let reply = client.get_user_info(request).await;
         let result = reply.map(tonic::Response::into_inner).map_err(|status| match cause(&status) {
             None => {
                 if let Some(sent) = sent {

@@ -4,14 +4,15 @@ mod connector;
 mod error;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,6 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use user_info_api::config::Consul;
+use user_info_bounded::read;
 use user_info_consul::{CheckStatus, CheckUpdate, Registration};
 
 use super::entry::Entry;
@@ -164,8 +166,8 @@ impl AgentClient {
                 sent => sent,
             };
             let (head, body) = sent.map_err(|e| not_sent(&e))?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| Cause::Answer(root_cause(&*e)))?;
-            Ok(Response::from_parts(head, body.to_bytes()))
+            let body = read(body, MAX_ANSWER).await.map_err(|e| Cause::Answer(root_cause(&e)))?;
+            Ok(Response::from_parts(head, body))
         };
         let answer = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(Cause::Timeout(timeout)))?;
         if answer.status().is_success() {
@@ -178,12 +180,7 @@ impl AgentClient {
     /// The token as its file has it now; it is small and read at most a few times a second.
     async fn token(&self) -> Result<Option<HeaderValue>, Cause> {
         let Some(path) = &self.0.token_file else { return Ok(None) };
-        let named = |e: std::io::Error| Cause::Token(std::io::Error::new(e.kind(), format!("{}: {e}", path.display())));
-        let text = tokio::fs::read_to_string(path).await.map_err(named)?;
-        let mut token = HeaderValue::from_str(text.trim())
-            .map_err(|_| named(std::io::Error::new(std::io::ErrorKind::InvalidData, "not a token: holds unprintable characters")))?;
-        token.set_sensitive(true);
-        Ok(Some(token))
+        read_token(path).await.map(Some).map_err(Cause::Token)
     }
 
     fn decode<T: DeserializeOwned>(&self, call: &str, body: &[u8]) -> Result<T, CallError> {
@@ -216,6 +213,16 @@ impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AgentClient").field(&self.0.address).finish()
     }
+}
+
+/// The token in the file at `path`.
+pub(crate) async fn read_token(path: &Path) -> io::Result<HeaderValue> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let text = tokio::fs::read_to_string(path).await.map_err(named)?;
+    let mut token = HeaderValue::from_str(text.trim())
+        .map_err(|_| named(io::Error::new(io::ErrorKind::InvalidData, "not a token: holds unprintable characters")))?;
+    token.set_sensitive(true);
+    Ok(token)
 }
 
 fn encoded(text: &str) -> impl fmt::Display {

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use user_info_api::config::{Server, UserInfoConfig, UserInfoLive};
+use user_info_bounded::Answers;
 use user_info_layers::middleware::spans::Exporter;
 
 use super::acceptor::Acceptor;
@@ -36,6 +37,9 @@ use crate::{collector, telemetry};
 
 /// Service name of gRPC's health protocol.
 const HEALTH: &str = "api.user_info.UserInfo";
+
+/// Bytes of the admin endpoints' answers that are not taken yet, over all connections.
+const ANSWERS: usize = 16 << 20;
 
 /// Runs the service that `config` describes, until `stop` completes and the calls in flight have ended.
 ///
@@ -76,7 +80,7 @@ pub async fn run(
         stack: stack.clone(),
         data_metrics: metrics.data,
         capacity: Capacity::new(&config.server),
-        admin: Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router(),
+        admin: Answers::new(ANSWERS).bound(Admin::new(registry.clone(), readiness.clone(), Arc::clone(&live)).router()),
         health_and_reflection,
         stopping: when_stopping.clone(),
         tls: tls.clone(),

@@ -35,8 +35,12 @@ pub struct Args {
 /// What to do instead of serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Check the config file and end
-    Check,
+    /// Say what the start would refuse of the config file and of the files that it names, and end
+    Check {
+        /// Read no file but the config file: for a machine that has not those of the service, such as a build server
+        #[arg(long)]
+        no_files: bool,
+    },
     /// Bring the store of the users to this version's schema and end
     Migrate,
     /// Put the sample users and their page views into the stores and end; what is there already stays

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 use tower::Service;
+use user_info_bounded::{Paced, until_stopped};
 use user_info_layers::ticker::Ticker;
 
 use super::capacity::Capacity;
@@ -116,27 +116,8 @@ pub(crate) async fn http1(stream: impl Stream, router: Router, stopping: watch::
     // A caller may close its side after the request, and still wait for the answer. One that is gone looks alike, and keeps its call until
     // that ends, at the server's timeout at the latest.
     builder.half_close(true);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = builder.serve_connection(TokioIo::new(Paced::new(stream, UNTAKEN_TIMEOUT)), TowerToHyperService::new(router));
     until_stopped(connection, stopping, http1::Connection::graceful_shutdown).await;
-}
-
-/// Runs `connection` to its end; once the service stops, it takes no further call and ends with those it has.
-async fn until_stopped<C>(connection: C, mut stopping: watch::Receiver<bool>, shut_down: fn(Pin<&mut C>))
-where
-    C: Future<Output = hyper::Result<()>>,
-{
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
-            shut_down(connection.as_mut());
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,18 @@
 //! One worker: a thread with a single-threaded runtime that owns all that its calls touch.
 
 use std::future::Future;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use user_info_bounded::cut_off_the_lost;
 
 use super::connection::{self, GrpcService};
 use super::services::Services;
 use crate::tls::{H2, TlsAcceptor};
-
-/// A peer that takes nothing of what is sent to it for this long is cut off: it reads nothing, or the network is gone.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// A peer that is quiet for this long is asked whether it is still there: by the kernel, as HTTP/2's own pings would read the clock for each
-/// frame.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,13 +131,6 @@ async fn serve<G: GrpcService>(
     while connections.join_next().await.is_some() {}
 }
 
-/// Lets the kernel end the connection if the peer is gone or takes nothing.
-pub(crate) fn cut_off_the_lost(stream: &impl AsFd) -> std::io::Result<()> {
-    let socket = SockRef::from(stream);
-    socket.set_tcp_user_timeout(Some(UNREAD_TIMEOUT))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(UNREAD_TIMEOUT / 2))
-}
-
 async fn one<G: GrpcService>(
     port: Port,
     stream: std::net::TcpStream,
@@ -184,20 +169,4 @@ async fn secure<G: GrpcService>(
         _ => connection::http1(stream, services.http, stopping).await,
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_looks_after_connections() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        cut_off_the_lost(&stream).unwrap();
-        let socket = SockRef::from(&stream);
-        assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
-        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNREAD_TIMEOUT));
-    }
 }

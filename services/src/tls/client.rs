@@ -15,7 +15,7 @@ use super::doubts::{self, Side};
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
 use super::server::H2;
-use super::{TlsError, TlsMetrics};
+use super::{TlsError, TlsMetrics, key};
 
 /// Where the settings of `user_client` stand in its config file.
 const SECTION: &str = "tls";
@@ -89,6 +89,19 @@ pub fn client_config(tls: &ClientTls, section: &str) -> Result<ClientConfig, Tls
 pub(crate) fn builder(section: &str) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
     let builder = ClientConfig::builder_with_provider(super::provider());
     builder.with_safe_default_protocol_versions().map_err(|e| unusable(section, &e))
+}
+
+/// What the start would refuse of `tls`: each field that is of no use by itself, or that they do not fit together. `section` is where it stands
+/// in the config file.
+pub(crate) fn client_refusals(tls: &ClientTls, section: &str) -> Vec<TlsError> {
+    let found = [
+        tls.ca_file.as_ref().and_then(|file| material::authorities(section, "caFile", file).err()),
+        tls.cert_file.as_ref().and_then(|file| material::certificates(section, "certFile", file).err()),
+        tls.key_file.as_ref().and_then(|file| key::read(section, file).err()),
+        server_name(tls, section).err(),
+    ];
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    if found.is_empty() { loaded(tls, section).err().into_iter().collect() } else { found }
 }
 
 fn loaded(tls: &ClientTls, section: &str) -> Result<Loaded<ClientConfig>, TlsError> {

@@ -57,7 +57,8 @@ pub(super) fn unusable(section: &str, problem: &dyn Display) -> TlsError {
     TlsError::Unusable { section: section.to_owned(), problem: problem.to_string() }
 }
 
-fn certificates(section: &str, field: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates in the file that `field` of `section` names; at least one.
+pub(super) fn certificates(section: &str, field: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let expected = "certificates";
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     let found = read().map_err(|e| unreadable(section, field, path, &e, expected))?;

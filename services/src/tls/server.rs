@@ -16,7 +16,7 @@ use user_info_layers::metrics::Register;
 use super::doubts::{self, Side};
 use super::material::{self, Identity, unusable};
 use super::reload::{Loaded, Reloading};
-use super::{TlsError, TlsMetrics};
+use super::{TlsError, TlsMetrics, key};
 
 /// Longest time a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -97,6 +97,14 @@ impl TlsAcceptor {
         let accepted = accepted.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time")));
         accepted.inspect_err(|_| self.failures.inc())
     }
+}
+
+/// What the start would refuse of `tls`: each file that is of no use by itself, or that they do not fit together.
+pub(crate) fn server_refusals(tls: &ServerTls) -> Vec<TlsError> {
+    let client_ca = tls.client_ca_file.as_ref().and_then(|file| material::authorities(SECTION, "clientCaFile", file).err());
+    let certificate = material::certificates(SECTION, "certFile", &tls.cert_file).err();
+    let found: Vec<_> = [certificate, key::read(SECTION, &tls.key_file).err(), client_ca].into_iter().flatten().collect();
+    if found.is_empty() { load(tls).err().into_iter().collect() } else { found }
 }
 
 fn load(tls: &ServerTls) -> Result<Loaded<Configs>, TlsError> {

@@ -1,6 +1,8 @@
 //! The programs `user_info` and `user_client` as others meet them: on the wire, on the command line, at start and at stop.
 
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod refusals;

@@ -75,6 +75,12 @@ impl Check {
         }
     }
 
+    /// Bytes of what was registered; what came of the check is bounded by itself.
+    pub(super) fn size(&self) -> usize {
+        let address = if let Kind::Tcp { address, .. } = &self.kind { address.len() } else { 0 };
+        self.id.len() + self.name.len() + self.notes.len() + address
+    }
+
     /// Takes a heartbeat; returns whether the state is another one now.
     pub(super) fn heartbeat(&mut self, status: CheckStatus, output: &str, index: u64, now: Instant) -> Result<bool, Rejection> {
         let Kind::Ttl { ttl, expires } = &mut self.kind else { return Err(Rejection::NotTtl(self.id.clone())) };

@@ -77,6 +77,14 @@ impl Service {
         self.checks.iter().all(|c| c.status == CheckStatus::Passing)
     }
 
+    /// Bytes of what was registered.
+    pub(super) fn size(&self) -> usize {
+        let tagged = self.tagged_addresses.iter().map(|(name, tagged)| name.len() + tagged.address.len());
+        let meta = self.meta.iter().map(|(key, value)| key.len() + value.len());
+        let texts = [&self.id, &self.name, &self.address].into_iter().chain(&self.tags).map(String::len);
+        texts.chain(tagged).chain(meta).chain(self.checks.iter().map(Check::size)).sum()
+    }
+
     /// Lets TTLs run out; returns whether one did.
     pub(super) fn expire(&mut self, index: u64, now: Instant) -> bool {
         self.checks.iter_mut().filter_map(|check| check.expire(index, now).then_some(())).count() > 0

@@ -178,3 +178,30 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn p1_what_is_registered_is_bounded_and_there_is_room_again() {
+    let now = Instant::now();
+    let mut catalog = Catalog::new(1);
+    let large =
+        |n: usize| -> Registration { from_value(json!({"ID": format!("l{n}"), "Name": "s", "Tags": ["a".repeat(60_000)]})).expect("one") };
+    let refused = (0..MAX_SERVICES).find(|n| catalog.register(large(*n), false, now).is_err()).expect("full");
+    assert!(refused < MAX_BYTES / 60_000 + 1, "{refused}");
+    assert_eq!(catalog.register(large(refused), false, now), Err(Rejection::Overfull(MAX_BYTES)));
+    catalog.register(large(0), false, now).expect("one that is there may be registered again");
+    catalog.deregister("l0").expect("there");
+    catalog.register(large(refused), false, now).expect("room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p1_checks_do_not_add_up_with_each_registration() {
+    let now = Instant::now();
+    let mut catalog = Catalog::new(1);
+    let mut add = |n: usize, replace: bool| {
+        let checks: Vec<Value> = (0..10).map(|i| json!({"CheckID": format!("{n}-{i}"), "TTL": "60s"})).collect();
+        catalog.register(from_value(json!({"ID": "a", "Name": "s", "Checks": checks})).expect("one"), replace, now)
+    };
+    add(0, false).expect("few");
+    assert_eq!(add(1, false), Err(Rejection::invalid("20 checks; at most 16")));
+    add(1, true).expect("those of before go");
+}

@@ -6,8 +6,10 @@ use crate::agent::rejection::Rejection;
 
 /// Bytes of an id or name.
 const MAX_NAME: usize = 256;
-/// Checks, tags and tagged addresses of a service.
+/// Tags and tagged addresses of a service.
 const MAX_PARTS: usize = 64;
+/// Checks of a service. Each has 4 KiB of output at most.
+pub(super) const MAX_CHECKS: usize = 16;
 /// Pairs of metadata, and bytes of a key and of a value, as in Consul.
 const MAX_META: (usize, usize, usize) = (64, 128, 512);
 
@@ -22,9 +24,9 @@ pub(super) fn registration(mut registration: Registration) -> Result<Registratio
     registration.checks.extend(registration.check.take());
     short("service name", &registration.name)?;
     short("service ID", &registration.id)?;
-    few("checks", registration.checks.len())?;
-    few("tags", registration.tags.len())?;
-    few("tagged addresses", registration.tagged_addresses.len())?;
+    few("checks", registration.checks.len(), MAX_CHECKS)?;
+    few("tags", registration.tags.len(), MAX_PARTS)?;
+    few("tagged addresses", registration.tagged_addresses.len(), MAX_PARTS)?;
     meta(&registration)?;
     let count = registration.checks.len();
     for (i, definition) in registration.checks.iter_mut().enumerate() {
@@ -86,6 +88,7 @@ fn short(what: &str, text: &str) -> Result<(), Rejection> {
     if text.len() <= MAX_NAME { Ok(()) } else { Err(Rejection::invalid(format!("{what} is longer than {MAX_NAME} bytes"))) }
 }
 
-fn few(what: &str, count: usize) -> Result<(), Rejection> {
-    if count <= MAX_PARTS { Ok(()) } else { Err(Rejection::invalid(format!("{count} {what}; at most {MAX_PARTS}"))) }
+/// Refuses more than `most` of something.
+pub(super) fn few(what: &str, count: usize, most: usize) -> Result<(), Rejection> {
+    if count <= most { Ok(()) } else { Err(Rejection::invalid(format!("{count} {what}; at most {most}"))) }
 }

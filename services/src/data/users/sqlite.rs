@@ -18,6 +18,11 @@ pub(in crate::data) fn name(config: &Sqlite) -> String {
     format!("sqlite {}", config.path.display())
 }
 
+/// What the start would refuse of the file.
+pub(in crate::data) async fn refusal(config: &Sqlite) -> Option<ConnectError> {
+    SqliteUsers::new(config).connect().await.err().filter(|error| matches!(error, ConnectError::Configuration(_)))
+}
+
 /// The table `user_info` of a file that is only read.
 #[derive(Debug)]
 pub(super) struct SqliteUsers {

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use user_info_testing::endless;
 
 use super::*;
 
@@ -43,4 +44,19 @@ async fn an_agent_that_never_answers_is_asked_twice_and_no_more() {
     let error = agent.leader().await.expect_err("never answered");
     assert!(error.is_agent_failure(), "{error}");
     assert_eq!(connections.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn p1_an_answer_without_end_is_given_up() {
+    let asked = endless::ALL.map(|answer| async move {
+        let consul =
+            Consul { addresses: vec![answer.serve().to_string()], interval: Duration::from_millis(100).into(), ..Consul::default() };
+        let agent = AgentClient::all(&consul, "registry.consul").expect("valid").remove(0);
+        let begun = std::time::Instant::now();
+        let error = agent.leader().await.expect_err("no end");
+        println!("{answer:?}: {error}");
+        assert!(error.is_agent_failure(), "{answer:?}: {error}");
+        assert!(begun.elapsed() < Duration::from_millis(2500), "{answer:?}: {:?}", begun.elapsed());
+    });
+    futures_util::future::join_all(asked).await;
 }
