@@ -1,14 +1,14 @@
 # A target for each task; `make` lists them. CI runs the same targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-docs lint-rings lint-charts deny build test soak test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
+.PHONY: help demo setup bench bench-build bench-check fmt fmt-check lint lint-scripts lint-docs lint-rings lint-charts deny build test soak peers test-docs pictures generate generate-check install images e2e kind cluster test-cluster test-rights test-many sbom
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 SPEC ?= manifests/samples/quickstart.yaml
 PREFIX ?= /usr/local
 SCRIPTS := .ci/run e2e/run e2e/tutorial hack/setup hack/try $(addprefix hack/cluster/,build down env go-build in tool up) $(addprefix hack/images/,libraries pack rootfs) \
-	$(addprefix hack/charts/,images mariadb-entrypoint)
+	$(addprefix hack/charts/,images mariadb-entrypoint) $(addprefix hack/peers/,consul consul-api env grpc-health-probe grpc-js grpcio grpcurl h2spec promtool real-consul run schemathesis)
 # What is built in CI is what is committed.
 LOCKED := $(if $(CI),--locked)
 # Built together, so that what they share is built once with the same features.
@@ -68,6 +68,9 @@ test: setup build ## runs all tests, some against real MariaDB, Redis, Consul, P
 soak: setup build ## random faults for SECONDS (120), and what always has to hold checked after each; SEED repeats a run
 	SOAK_SECONDS=$(or $(SECONDS),120) SOAK_SEED=$(SEED) cargo test $(LOCKED) --workspace --all-features --test faults -- \
 		--ignored --exact --nocapture soak::random_faults_leave_the_system_as_it_was
+
+peers: build ## tools that others wrote against the programs: h2spec, schemathesis, grpcurl, Consul's library…; QUICK=1 those that take seconds, TOOLS some
+	QUICK=$(QUICK) hack/peers/run $(BIN) $(TOOLS)
 
 test-docs: build ## does what docs/tutorial.md says on this machine, and compares what it prints
 	hack/docs/run
@@ -141,7 +144,7 @@ bench: setup ## measures the services against a bare tonic handler and plain poo
 # As they are shipped: without link-time optimisation tonic takes two thirds more instructions, and ratios to it say nothing.
 # Linking one of them takes a minute.
 bench-build:
-	cargo build $(LOCKED) --release -p user-info-services -p user-info-bench $(addprefix --bin ,user_info user_client bare bare_client load repeat)
+	cargo build $(LOCKED) --release -p user-info-services -p user-info-bench $(addprefix --bin ,user_info user_client user-info-bench)
 
 bench-check: bench-build ## fails if a call takes more than 5 % more instructions than bench/instructions.json says, or the bench does not run
 	bench/instructions --check

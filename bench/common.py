@@ -3,6 +3,8 @@ import argparse, contextlib, json, os, pathlib, shutil, socket, statistics, stru
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+# Bare servers and clients, load, and scenarios.
+BENCH = TARGET / "user-info-bench"
 CALL = "/api.user_info.UserInfo/GetUserInfo"
 SERVER, LOAD = "0", "1"
 # Calls in flight on one connection of gRPC; HTTP/1.1 has one.
@@ -27,7 +29,7 @@ def pinned(core, *command, **options):
 
 def printed(program, *arguments):
     """What a program that has the server's core prints."""
-    command = ["taskset", "-c", SERVER, TARGET / program, *map(str, arguments)]
+    command = ["taskset", "-c", SERVER, *map(str, [program, *arguments])]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -134,7 +136,7 @@ def command(variant, folder, stores, grpc, http, workers=1):
     mysql = {"mysql": {"address": f"127.0.0.1:{stores.mysql}"}}
     redis = {"redis": {"address": f"127.0.0.1:{stores.redis}"}}
     return {
-        "bare": lambda: [TARGET / "bare", f"127.0.0.1:{grpc}"],
+        "bare": lambda: [BENCH, "bare", f"127.0.0.1:{grpc}"],
         "memory": lambda: [TARGET / "user_info", *config(folder, grpc, http, {"memory": True}, {"memory": True}, workers)],
         "full": lambda: [TARGET / "user_info", *config(folder, grpc, http, mysql, redis, workers)],
         "pooled": lambda: [TARGET / "pooled", f"127.0.0.1:{grpc}", f"127.0.0.1:{http}", f"mysql://root@127.0.0.1:{stores.mysql}/demo_a",
@@ -171,7 +173,7 @@ def load(protocol, port, variant, rate, seconds, connections=CONNECTIONS, stream
     """Calls the variant for so long, `rate` times a second or as often as it takes (0): how many replies came (`calls`),
     `p50_us`, `p99_us` and `undisturbed_p99_us` (that of the median tenth of a second)."""
     options = [option for header in headers for option in ("--header", header)]
-    process = pinned(LOAD, TARGET / "load", protocol, f"127.0.0.1:{port}", "--connections", connections[protocol], "--streams", streams,
+    process = pinned(LOAD, BENCH, "load", protocol, f"127.0.0.1:{port}", "--connections", connections[protocol], "--streams", streams,
                      "--rate", rate, "--seconds", seconds, "--users", ids(variant), *options, stdout=subprocess.PIPE, stderr=None, text=True)
     out, _ = process.communicate(timeout=seconds + 30)
     if process.returncode:

@@ -81,9 +81,11 @@ impl LogQuota {
 
 impl Quotas {
     /// Whether a line with this target and level may be written now.
-    fn admit(&self, target: &'static str, level: Level, now: Instant) -> bool {
+    fn admit(&self, target: &'static str, level: Level, clock: impl FnOnce() -> Instant) -> bool {
         let name = target.split("::").next().unwrap_or(target);
         let mut dependencies = self.dependencies.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock: a time from before others took theirs would find too little left.
+        let now = clock();
         let dependency = dependencies.entry(name).or_default();
         let admitted = if level <= Level::INFO { dependency.terse.take(TERSE, now) } else { dependency.verbose.take(VERBOSE, now) };
         if !admitted {
@@ -110,7 +112,7 @@ impl Quotas {
 impl<S: Subscriber> Layer<S> for LogQuota {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        is_ours(metadata) || self.quotas.admit(metadata.target(), *metadata.level(), Instant::now())
+        is_ours(metadata) || self.quotas.admit(metadata.target(), *metadata.level(), Instant::now)
     }
 }
 
@@ -156,7 +158,7 @@ mod tests {
     fn a_dependency_is_bounded_and_no_other_pays_for_it() {
         let quota = LogQuota::start().expect("a thread");
         let now = Instant::now();
-        let written = |target, level, lines: usize| (0..lines).filter(|_| quota.quotas.admit(target, level, now)).count();
+        let written = |target, level, lines: usize| (0..lines).filter(|_| quota.quotas.admit(target, level, || now)).count();
         assert_eq!(written("h2::proto::ping_pong", Level::WARN, 1000), 20);
         assert_eq!(written("h2::proto::streams", Level::WARN, 10), 0, "the modules of a dependency share its quota");
         assert_eq!(written("h2::codec", Level::TRACE, 2000), 1000, "what is for debugging is counted apart");

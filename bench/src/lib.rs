@@ -1,5 +1,6 @@
 //! What the services are measured with and against, and parts of them to measure alone.
 
+pub mod bare;
 pub mod load;
 pub mod scenarios;
 

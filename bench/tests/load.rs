@@ -19,7 +19,7 @@ struct Bare {
 impl Bare {
     async fn start() -> Self {
         let address = free_address();
-        let program = Process::start(Command::new(env!("CARGO_BIN_EXE_bare")).arg(address.to_string()));
+        let program = Process::start(Command::new(env!("CARGO_BIN_EXE_user-info-bench")).args(["bare", &address.to_string()]));
         until_open(address).await;
         Self { _program: program, address: address.to_string() }
     }

@@ -48,4 +48,6 @@ pub fn picker<C: Connection>(setting: LoadBalancing) -> Arc<dyn Picker<C>> {
 }
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;

@@ -69,7 +69,9 @@ pub mod call;
 pub mod error;
 pub mod guard;
 pub mod middleware;
+pub mod room;
 pub mod shared;
+mod sync;
 pub mod ticker;
 mod time;
 

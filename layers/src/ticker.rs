@@ -5,13 +5,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use slab::Slab;
 use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::sync::Mutex;
 
 /// Time between looks.
 pub const TICK: Duration = Duration::from_millis(25);
@@ -110,14 +112,20 @@ impl WakeGuard {
     fn expired(&self, waker: &Waker) -> bool {
         let mut waiting = self.ticker.lock();
         let waiter = &mut waiting.waiters[self.key];
-        waiter.waker.clone_from(waker);
-        waiter.expired
+        let before = (!waiter.waker.will_wake(waker)).then(|| std::mem::replace(&mut waiter.waker, waker.clone()));
+        let expired = waiter.expired;
+        drop(waiting);
+        // With the last waker of a task may go what it waits with, which asks for the lock.
+        drop(before);
+        expired
     }
 }
 
 impl Drop for WakeGuard {
     fn drop(&mut self) {
-        self.ticker.lock().waiters.remove(self.key);
+        let waiter = self.ticker.lock().waiters.remove(self.key);
+        // Not under the lock, as above.
+        drop(waiter);
     }
 }
 
@@ -175,6 +183,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::sync::explore;
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -198,6 +207,32 @@ mod tests {
         assert_eq!((kept.0.load(Relaxed), dropped.0.load(Relaxed)), (1, 0));
         drop(guard);
         assert!(ticker.is_idle());
+    }
+
+    /// As a task that is polled by another thread than the one that looks, and moves from one that polls it to the next.
+    #[test]
+    fn p3_whoever_polled_last_is_woken() {
+        #[derive(Default)]
+        struct World {
+            ticker: Ticker,
+            wakers: [Arc<Woken>; 2],
+            alarm: std::sync::Mutex<Option<Alarm>>,
+        }
+        let deadline = Instant::now() + TICK;
+        let poll = |world: &World| {
+            let mut alarm = world.ticker.clone().alarm(deadline);
+            let last = world.wakers.each_ref().map(|woken| {
+                let waker = Waker::from(Arc::clone(woken));
+                alarm.poll_elapsed(&mut Context::from_waker(&waker)).is_pending()
+            });
+            // What has elapsed is done with.
+            *world.alarm.lock().unwrap() = last[1].then_some(alarm);
+        };
+        explore(World::default, &[&poll, &|world| world.ticker.expire(deadline)], |world| {
+            let waits = world.alarm.lock().unwrap().is_some();
+            world.ticker.expire(deadline + TICK);
+            assert!(!waits || world.wakers[1].0.load(Relaxed) == 1);
+        });
     }
 
     #[tokio::test(start_paused = true)]

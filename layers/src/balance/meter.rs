@@ -1,11 +1,13 @@
 //! What is counted about each instance.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::metrics::Register;
 use crate::middleware::metrics::SUCCESS;
+use crate::sync::{AtomicU64, RwLock};
 
 /// Metrics of the balancer: `<prefix>_instance_requests_total{instance,code}`, `…_instances`, `…_instances_in_rotation` and
 /// `…_ejections_total`.
@@ -40,7 +42,7 @@ impl InstanceMetrics {
         Meter {
             success: self.requests.with_label_values(&[address, SUCCESS]),
             requests: self.requests.clone(),
-            retired: AtomicBool::new(false),
+            retired: RwLock::new(false),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }
@@ -64,7 +66,8 @@ impl InstanceMetrics {
 pub(super) struct Meter {
     success: IntCounter,
     requests: IntCounterVec,
-    retired: AtomicBool,
+    /// Held while a series is made, so that none is once this is true.
+    retired: RwLock<bool>,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -77,7 +80,8 @@ impl Meter {
             None => self.success.inc(),
             Some(code) => {
                 self.failures.fetch_add(1, Relaxed);
-                if !self.retired.load(Relaxed) {
+                let retired = self.retired.read().unwrap_or_else(PoisonError::into_inner);
+                if !*retired {
                     self.requests.with_label_values(&[address, &code.to_string()]).inc();
                 }
             }
@@ -86,7 +90,7 @@ impl Meter {
 
     /// Makes no more series: the instance is gone, calls in flight may still end.
     pub(super) fn retire(&self) {
-        self.retired.store(true, Relaxed);
+        *self.retired.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Calls ended since the node is known, and how many of them with an error.

@@ -1,13 +1,14 @@
 //! One instance, as the balancer sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ewma::{Begun, Ewma};
 use super::meter::Meter;
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// The way to one instance.
 pub trait Connection: Send + Sync + 'static {
@@ -40,7 +41,7 @@ pub enum CallOutcome {
     Answered(u16),
     /// It did not answer in time.
     TimedOut,
-    /// The connection of this number broke.
+    /// The connection of this number broke. Of an instance, each connection has a higher number than the one before, from 1 on.
     Disconnected(u64),
     /// Nothing: the call was not begun.
     NotBegun,
@@ -83,7 +84,7 @@ pub struct Node<C> {
     ewma: Ewma,
     /// Calls in a row that timed out, and connections in a row that broke.
     failures: AtomicU32,
-    /// The last connection that broke, so that the calls lost with it count once.
+    /// The latest connection that broke, so that the calls lost with it count once.
     broken: AtomicU64,
     pub(super) meter: Meter,
 }
@@ -131,8 +132,8 @@ impl<C> Node<C> {
         self.weight.swap(weight, Relaxed) != weight
     }
 
-    pub(super) fn score(&self, now: Instant) -> f64 {
-        self.ewma.score(now)
+    pub(super) fn cost(&self, now: Instant) -> f64 {
+        self.ewma.cost(now)
     }
 
     pub(super) fn claim_if_idle_for(&self, idle: Duration, now: Instant) -> bool {
@@ -154,10 +155,16 @@ impl<C> Node<C> {
                 }
                 None
             }
-            CallOutcome::Disconnected(connection) if self.broken.swap(connection, Relaxed) == connection => None,
+            // Calls of an earlier one may end after those of a later one.
+            CallOutcome::Disconnected(connection) if self.broken.fetch_max(connection, Relaxed) >= connection => None,
             CallOutcome::TimedOut | CallOutcome::Disconnected(_) => Some(self.failures.fetch_add(1, Relaxed) + 1),
             CallOutcome::NotBegun | CallOutcome::ConnectionEnded | CallOutcome::Canceled => None,
         }
+    }
+
+    /// Failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures.load(Relaxed)
     }
 
     /// Forgets failures in a row.

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 use tokio::time::Instant;
 
 use super::eject::{Record, may_eject};
 use super::turns::turns;
 use super::{Connection, ConnectionState, InstanceMetrics, Node, OutlierEjection};
+use crate::sync::{ArcSwap, AtomicBool, Mutex};
 
 /// Where an instance is called, as discovery gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,11 +158,16 @@ impl<C: Connection> NodeSet<C> {
 
     /// Takes note of the `failures` in a row that `node` has now; takes it out if they are too many and enough others remain.
     pub fn failed(&self, node: &Node<C>, failures: u32, now: Instant) {
-        let settings = self.settings.load();
-        if !settings.enabled || failures < settings.consecutive_failures {
+        let too_many = |settings: &OutlierEjection, failures| settings.enabled && failures >= settings.consecutive_failures;
+        if !too_many(&self.settings.load(), failures) {
             return;
         }
         let mut members = self.lock();
+        // Others may have changed the settings, ejected it, or had an answer from it, before this thread had the lock.
+        let (settings, failures) = (self.settings.load(), node.failures());
+        if !too_many(&settings, failures) {
+            return;
+        }
         let out = members.iter().filter(|m| m.record.out_until(now).is_some()).count();
         let may = may_eject(&settings, members.len(), out);
         let member = members.iter_mut().find(|m| std::ptr::eq(&*m.node, node) && m.record.out_until(now).is_none());

@@ -1,7 +1,7 @@
 //! Writes a sample of the calls to the log, so many a second at most, and counts the rest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use prometheus::IntCounter;
@@ -12,6 +12,7 @@ use super::metrics::SUCCESS;
 use super::trace::TraceContext;
 use crate::guard::{Guard, Guarded, Outcome};
 use crate::metrics::Register;
+use crate::sync::{AtomicU32, AtomicU64};
 use crate::{Call, Error, Kind};
 
 /// Logs a sample of the calls.
@@ -147,6 +148,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sync::explore;
 
     #[tokio::test(start_paused = true)]
     async fn so_many_lines_a_second_and_the_rest_is_counted() {
@@ -157,6 +159,19 @@ mod tests {
         assert_eq!((lines(5), quota.left_out.get()), (3, 2));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((lines(2), quota.left_out.get()), (2, 2));
+    }
+
+    #[test]
+    fn p3_workers_share_the_lines_of_a_second_exactly() {
+        let quota = || {
+            let AccessLogLayer(quota) = AccessLogLayer::new(&prometheus::Registry::new(), "test").expect("registers");
+            quota.lines_per_second.store(1, Ordering::Relaxed);
+            quota
+        };
+        let take = |quota: &Arc<LineQuota>| {
+            quota.take(quota.epoch);
+        };
+        explore(quota, &[&take, &take, &take], |quota| assert_eq!((quota.window.load(Ordering::Relaxed), quota.left_out.get()), (1, 2)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,18 +1,19 @@
 //! Circuit breaker: refuses calls locally while the service fails, one breaker an operation.
 //!
 //! Two modes: [`Mode::Kratos`] is Google's adaptive throttling as Go-Kratos has it; [`Mode::Bounded`] opens by the same
-//! formula, lets a fixed rate of probes through while it is open, and closes after a run of them has succeeded.
+//! formula, lets a few probes a second through while it is open, and more step by step as they meet the ratio, until it closes.
+//! `docs/breaker.md` of the repository compares them, and others, in simulation.
 
 mod bounded;
 mod circuit;
+mod evidence;
 mod kratos;
 mod settings;
 mod window;
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use arc_swap::ArcSwap;
 use prometheus::{IntCounterVec, IntGaugeVec};
 use std::future::{Ready, ready};
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use tower::{Layer, Service};
 
 use crate::guard::{Guard, Guarded, Outcome};
 use crate::metrics::Register;
+use crate::sync::{ArcSwap, Mutex};
 use crate::{Call, Error};
 use circuit::{Admission, Circuit};
 pub use settings::{BreakerSettings, Mode};
@@ -81,7 +83,8 @@ pub struct BreakerLayer {
 #[derive(Debug)]
 struct Breakers {
     metrics: BreakerMetrics,
-    settings: ArcSwap<BreakerSettings>,
+    /// Held while a circuit is added and while all are configured, so that none is left with settings that were in force before.
+    settings: Mutex<BreakerSettings>,
     /// Grows by copying: operations are few and known, calls many.
     circuits: ArcSwap<Vec<(&'static str, Arc<Circuit>)>>,
 }
@@ -89,7 +92,7 @@ struct Breakers {
 impl BreakerLayer {
     /// A breaker with these settings.
     pub fn new(settings: BreakerSettings, metrics: BreakerMetrics) -> Self {
-        let breakers = Breakers { metrics, settings: ArcSwap::from_pointee(settings.clamped()), circuits: ArcSwap::default() };
+        let breakers = Breakers { metrics, settings: Mutex::new(settings.clamped()), circuits: ArcSwap::default() };
         Self { breakers: Arc::new(breakers) }
     }
 
@@ -97,7 +100,8 @@ impl BreakerLayer {
     /// effect in the state they are in.
     pub fn configure(&self, settings: BreakerSettings) {
         let settings = settings.clamped();
-        self.breakers.settings.store(Arc::new(settings));
+        let mut in_force = self.breakers.settings();
+        *in_force = settings;
         for (_, circuit) in self.breakers.circuits.load().iter() {
             circuit.configure(settings, Instant::now());
         }
@@ -117,15 +121,20 @@ impl Breakers {
         if let Some(circuit) = find(&self.circuits.load()) {
             return circuit;
         }
-        let new = Arc::new(Circuit::new(**self.settings.load(), &self.metrics, operation, Instant::now()));
-        self.circuits.rcu(|circuits| {
-            let mut circuits = Vec::clone(circuits);
-            if find(&circuits).is_none() {
-                circuits.push((operation, Arc::clone(&new)));
-            }
-            circuits
-        });
-        find(&self.circuits.load()).unwrap_or(new)
+        let settings = self.settings();
+        let mut circuits = Vec::clone(&self.circuits.load());
+        if let Some(circuit) = find(&circuits) {
+            return circuit;
+        }
+        let new = Arc::new(Circuit::new(*settings, &self.metrics, operation, Instant::now()));
+        circuits.push((operation, Arc::clone(&new)));
+        self.circuits.store(Arc::new(circuits));
+        new
+    }
+
+    fn settings(&self) -> MutexGuard<'_, BreakerSettings> {
+        // They are replaced as a whole.
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,5 +193,7 @@ impl Guard for Admitted {
     }
 }
 
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod tests;

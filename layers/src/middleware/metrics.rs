@@ -1,7 +1,7 @@
 //! Counts and times calls, under the metric names of the Go demo.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
@@ -10,6 +10,7 @@ use tower::{Layer, Service};
 
 use crate::guard::{Guard, Guarded, Outcome};
 use crate::metrics::Register;
+use crate::sync::RwLock;
 use crate::{Call, Error, Kind};
 
 /// Upper bounds of the duration buckets, in seconds, as in the Go demo.
@@ -198,6 +199,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::sync::explore;
 
     async fn counted(reply: Result<(), Error>) -> String {
         let registry = Registry::new();
@@ -230,6 +232,16 @@ mod tests {
         (0..1000).for_each(|i| metrics.errors(0, 500, &format!("reason {i}")).inc());
         assert_eq!(metrics.errors.read().unwrap()[&(0, 500)].len(), MOST_REASONS + 1);
         assert_eq!(metrics.errors(0, 500, OTHER).get(), 1000 - MOST_REASONS as u64);
+    }
+
+    #[test]
+    fn p3_a_reason_that_two_workers_see_first_has_one_series() {
+        let metrics = || CallMetrics::new(&Registry::new(), "bbs_user_client", &["/op"]).expect("registers");
+        let count = |metrics: &CallMetrics| metrics.errors(0, 500, "new").inc();
+        explore(metrics, &[&count, &count], |metrics| {
+            assert_eq!(metrics.errors(0, 500, "new").get(), 2);
+            assert_eq!(metrics.errors.read().unwrap()[&(0, 500)].len(), 1);
+        });
     }
 
     #[tokio::test]

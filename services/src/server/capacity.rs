@@ -2,12 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use user_info_api::config::Server;
+use user_info_layers::room::Room;
 
 /// Streams that may stay open for long, such as those of health and reflection, have a room of their own, so that they take none from calls:
 /// this part of `server.maxInFlight`.
@@ -28,7 +28,7 @@ struct Pools {
 
 #[derive(Debug)]
 struct Pool {
-    taken: AtomicUsize,
+    room: Room,
     most: usize,
 }
 
@@ -53,7 +53,7 @@ impl Capacity {
     }
 
     fn of(calls: usize, streams: usize, bytes: usize) -> Self {
-        let [calls, streams, bytes] = [calls, streams, bytes].map(|most| Pool { taken: AtomicUsize::new(0), most });
+        let [calls, streams, bytes] = [calls, streams, bytes].map(|most| Pool { room: Room::default(), most });
         Self { pools: Arc::new(Pools { calls, streams, bytes }) }
     }
 
@@ -75,25 +75,18 @@ impl Capacity {
     /// Whether no call would find room.
     pub(super) fn is_full(&self) -> bool {
         let calls = &self.pools.calls;
-        calls.taken.load(Relaxed) >= calls.most
+        calls.room.taken() >= calls.most
     }
 
     fn take(&self, of: fn(&Pools) -> &Pool, amount: usize) -> Option<Reservation> {
         let pool = of(&self.pools);
-        let before = pool.taken.fetch_add(amount, Relaxed);
-        let fits = before.checked_add(amount).is_some_and(|taken| taken <= pool.most);
-        if fits {
-            Some(Reservation { pools: Arc::clone(&self.pools), of, amount })
-        } else {
-            pool.taken.fetch_sub(amount, Relaxed);
-            None
-        }
+        pool.room.take(amount, pool.most).then(|| Reservation { pools: Arc::clone(&self.pools), of, amount })
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        (self.of)(&self.pools).taken.fetch_sub(self.amount, Relaxed);
+        (self.of)(&self.pools).room.give_back(self.amount);
     }
 }
 
@@ -161,6 +154,6 @@ mod tests {
             workers.into_iter().map(|worker| worker.join().expect("no panic")).collect::<Vec<_>>().iter().map(Vec::len).sum()
         });
         assert!(reserved <= 100, "{reserved}");
-        assert_eq!(capacity.pools.calls.taken.load(Relaxed), 0);
+        assert_eq!(capacity.pools.calls.room.taken(), 0);
     }
 }

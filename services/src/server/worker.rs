@@ -47,9 +47,26 @@ pub(super) struct Accepted {
 /// A running worker.
 #[derive(Debug)]
 pub(super) struct Worker {
-    connections: mpsc::UnboundedSender<Accepted>,
+    connections: mpsc::UnboundedSender<(Accepted, Open)>,
     open: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
+}
+
+/// A connection, counted as open until it has ended, however it does.
+#[derive(Debug)]
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Worker {
@@ -74,13 +91,12 @@ impl Worker {
         let (connections, accepted) = mpsc::unbounded_channel();
         let (built, when_built) = oneshot::channel();
         let open = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&open);
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             runtime.block_on(async {
                 match build().await {
                     Ok((services, beside)) => {
                         let _ = built.send(Ok(beside));
-                        serve(&services, accepted, &counter, &stopping).await;
+                        serve(&services, accepted, &stopping).await;
                     }
                     Err(error) => {
                         let _ = built.send(Err(error));
@@ -98,10 +114,8 @@ impl Worker {
 
     /// Hands it a connection.
     pub(super) fn take(&self, accepted: Accepted) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        if self.connections.send(accepted).is_err() {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-        }
+        // What a worker that has ended does not take is dropped, and no longer counted.
+        let _ = self.connections.send((accepted, Open::new(&self.open)));
     }
 
     /// Hands it no more connections, and waits until those it has have ended.
@@ -114,8 +128,7 @@ impl Worker {
 /// Serves connections until no more can come and all have ended.
 async fn serve<G: GrpcService>(
     services: &Services<G>,
-    mut accepted: mpsc::UnboundedReceiver<Accepted>,
-    open: &Arc<AtomicUsize>,
+    mut accepted: mpsc::UnboundedReceiver<(Accepted, Open)>,
     stopping: &watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -123,14 +136,14 @@ async fn serve<G: GrpcService>(
         tokio::select! {
             biased;
             next = accepted.recv() => {
-                let Some(Accepted { port, stream, permit }) = next else { break };
-                let (services, stopping, open) = (services.clone(), stopping.clone(), Arc::clone(open));
+                let Some((Accepted { port, stream, permit }, open)) = next else { break };
+                let (services, stopping) = (services.clone(), stopping.clone());
                 connections.spawn(async move {
+                    // Given back also if it panics.
+                    let _held = (open, permit);
                     if let Err(error) = one(port, stream, services, stopping).await {
                         tracing::debug!(%error, "connection not served");
                     }
-                    open.fetch_sub(1, Ordering::Relaxed);
-                    drop(permit);
                 });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
+
+use user_info_layers::room::Room;
 
 /// Most lines that wait to be written; some 2 MB.
 const WAITING: usize = 8192;
@@ -23,7 +25,7 @@ pub(super) struct Lines {
 
 #[derive(Debug, Default)]
 struct Counts {
-    waiting: AtomicUsize,
+    waiting: Room,
     dropped: AtomicU64,
 }
 
@@ -40,7 +42,7 @@ impl Lines {
             for line in lines {
                 let lost = file.write_all(&line).is_err();
                 of_thread.dropped.fetch_add(lost.into(), Relaxed);
-                of_thread.waiting.fetch_sub(1, Release);
+                of_thread.waiting.give_back(1);
             }
         })?;
         Ok(Self { sender, counts, most: WAITING })
@@ -53,9 +55,9 @@ impl Lines {
 
     /// Takes a line, with its end.
     pub(super) fn put(&self, line: Vec<u8>) {
-        let before = self.counts.waiting.fetch_add(1, Relaxed);
-        if before >= self.most || self.sender.try_send(line).is_err() {
-            self.counts.waiting.fetch_sub(1, Relaxed);
+        let room = self.counts.waiting.take(1, self.most);
+        if !room || self.sender.try_send(line).is_err() {
+            self.counts.waiting.give_back(room.into());
             self.counts.dropped.fetch_add(1, Relaxed);
         }
     }
@@ -68,7 +70,7 @@ impl Lines {
     /// Waits until all lines are written, for `limit` at most.
     pub(super) fn flush(&self, limit: Duration) {
         let end = Instant::now() + limit;
-        while self.counts.waiting.load(Acquire) > 0 && Instant::now() < end {
+        while self.counts.waiting.taken() > 0 && Instant::now() < end {
             std::thread::sleep(LOOK);
         }
     }
@@ -121,7 +123,7 @@ mod tests {
         // Its thread ends, and with it the test.
         drop(reader);
         lines.flush(LONG);
-        assert_eq!(lines.counts.waiting.load(Relaxed), 0);
+        assert_eq!(lines.counts.waiting.taken(), 0);
     }
 
     #[test]

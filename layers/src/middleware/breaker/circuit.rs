@@ -1,18 +1,19 @@
 //! The breaker of one operation: its settings, window and state, in either mode.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use prometheus::{IntCounter, IntGauge};
 use tokio::time::Instant;
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Progress};
+use super::evidence::Weights;
 use super::kratos::{rejection, trips};
 use super::window::Window;
 use super::{BreakerMetrics, BreakerSettings, Mode};
-use crate::time::nanos_since;
+use crate::sync::{ArcSwap, AtomicBool, Mutex};
+use crate::time::{nanos, nanos_since};
 
 /// The breaker of one operation.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Circuit {
     rules: ArcSwap<Rules>,
     /// Whether calls are being refused, as the metrics have it.
     refusing: AtomicBool,
+    /// Held while the metrics are brought up to date.
+    showing: Mutex<()>,
     state: IntGauge,
     rejections: IntCounter,
     opened: IntCounter,
@@ -30,6 +33,7 @@ pub(super) struct Circuit {
 #[derive(Debug)]
 struct Rules {
     settings: BreakerSettings,
+    weights: Weights,
     counts: Arc<Counts>,
 }
 
@@ -49,7 +53,8 @@ pub(super) struct Admission {
     /// [`Counts::number`]; none: the breaker is off.
     counts: Option<u64>,
     generation: u32,
-    probe: bool,
+    /// The stage it passed in as a probe.
+    probe: Option<u8>,
 }
 
 impl Counts {
@@ -63,6 +68,10 @@ impl Counts {
 }
 
 impl Rules {
+    fn new(settings: BreakerSettings, counts: Arc<Counts>) -> Self {
+        Self { settings, weights: Weights::of(settings.success_ratio), counts }
+    }
+
     /// Whether what was counted under these rules still counts under `settings`.
     fn count_alike(&self, settings: &BreakerSettings) -> bool {
         let same = |s: &BreakerSettings| (s.enabled, s.mode, s.window);
@@ -73,16 +82,18 @@ impl Rules {
         1.0 / self.settings.success_ratio
     }
 
-    fn probe_interval(&self) -> Duration {
-        Duration::from_secs(1) / self.settings.probes_per_second.max(1)
+    /// Nanoseconds between probes in the first stage.
+    fn probe_interval(&self) -> u64 {
+        nanos(Duration::from_secs(1)) / u64::from(self.settings.probes_per_second.max(1))
     }
 }
 
 impl Circuit {
     pub(super) fn new(settings: BreakerSettings, metrics: &BreakerMetrics, operation: &str, now: Instant) -> Self {
         Self {
-            rules: ArcSwap::from_pointee(Rules { settings, counts: Arc::new(Counts::new(0, settings.window, now)) }),
+            rules: ArcSwap::from_pointee(Rules::new(settings, Arc::new(Counts::new(0, settings.window, now)))),
             refusing: AtomicBool::new(false),
+            showing: Mutex::default(),
             state: metrics.state.with_label_values(&[operation]),
             rejections: metrics.rejections.with_label_values(&[operation]),
             opened: metrics.transitions.with_label_values(&[operation, "open"]),
@@ -93,7 +104,7 @@ impl Circuit {
     pub(super) fn configure(&self, settings: BreakerSettings, now: Instant) {
         let old = self.rules.rcu(|old| {
             let anew = || Arc::new(Counts::new(old.counts.number + 1, settings.window, now));
-            Rules { settings, counts: if old.count_alike(&settings) { Arc::clone(&old.counts) } else { anew() } }
+            Rules::new(settings, if old.count_alike(&settings) { Arc::clone(&old.counts) } else { anew() })
         });
         if !old.count_alike(&settings) {
             self.show(false);
@@ -104,11 +115,17 @@ impl Circuit {
         self.refusing.load(Relaxed)
     }
 
+    /// Whether calls find the bounded breaker open.
+    #[cfg(test)]
+    pub(super) fn is_open_for_calls(&self) -> bool {
+        self.rules.load().counts.bounded.state().open
+    }
+
     /// Whether a call may pass. `random` is uniform in 0 to 1.
     pub(super) fn admit(&self, now: Instant, random: f64) -> Option<Admission> {
         let rules = self.rules.load();
         let admission = match (rules.settings.enabled, rules.settings.mode) {
-            (false, _) => Some(Admission { counts: None, generation: 0, probe: false }),
+            (false, _) => Some(Admission { counts: None, generation: 0, probe: None }),
             (true, Mode::Kratos) => self.admit_kratos(&rules, now, random),
             (true, Mode::Bounded) => Self::admit_bounded(&rules, now),
         };
@@ -121,20 +138,23 @@ impl Circuit {
     fn admit_kratos(&self, rules: &Rules, now: Instant, random: f64) -> Option<Admission> {
         let window = &rules.counts.window;
         let rejection = rejection(window.sums(now), rules.k(), rules.settings.minimum_requests);
-        self.show(rejection > 0.0);
+        if self.refusing.load(Relaxed) != (rejection > 0.0) {
+            self.show(rejection > 0.0);
+        }
         if random < rejection {
             // Its own refusals count as failures: that is what makes this mode slow to recover.
             window.add(false, now);
             return None;
         }
-        Some(Admission { counts: Some(rules.counts.number), generation: 0, probe: false })
+        Some(Admission { counts: Some(rules.counts.number), generation: 0, probe: None })
     }
 
     fn admit_bounded(rules: &Rules, now: Instant) -> Option<Admission> {
         let counts = &rules.counts;
         let state = counts.bounded.state();
-        let passes = !state.open || counts.bounded.probe(counts.nanos(now), rules.probe_interval());
-        passes.then(|| Admission { counts: Some(counts.number), generation: state.generation, probe: state.open })
+        let passes = !state.open || counts.bounded.probe(state, counts.nanos(now), rules.probe_interval());
+        let probe = state.open.then_some(state.stage);
+        passes.then(|| Admission { counts: Some(counts.number), generation: state.generation, probe })
     }
 
     /// Notes how a call ended that was admitted: `None` if it was canceled, of which nothing is learnt.
@@ -148,14 +168,24 @@ impl Circuit {
         match (rules.settings.mode, success, admission.probe) {
             (_, None, _) => {}
             (Mode::Kratos, Some(success), _) => counts.window.add(success, now),
-            (Mode::Bounded, Some(success), true) => {
-                // Open => Closed
-                if counts.bounded.probed(admission.generation, success) {
-                    counts.window.reset();
-                    self.show(false);
-                }
+            (Mode::Bounded, Some(success), Some(stage)) => {
+                // Emptied before the ramp, which may close it at once: a call that fails then is not judged by those of the outage.
+                let empty = || counts.window.reset();
+                let probe = (admission.generation, stage);
+                let progress = counts.bounded.probed(probe, success, rules.weights, counts.nanos(now), empty);
+                self.note(&counts.window, progress, success, now);
             }
-            (Mode::Bounded, Some(success), false) => self.count_bounded(&rules, admission, success, now),
+            (Mode::Bounded, Some(success), None) => self.count_bounded(&rules, admission, success, now),
+        }
+    }
+
+    /// Notes what a probe has led to. The window of the closed breaker begins with the ramp, and knows nothing of what was before.
+    fn note(&self, window: &Window, progress: Progress, success: bool, now: Instant) {
+        if matches!(progress, Progress::RampBegun | Progress::Ramping | Progress::Closed) {
+            window.add(success, now);
+        }
+        if progress == Progress::Closed {
+            self.show(false);
         }
     }
 
@@ -173,8 +203,17 @@ impl Circuit {
         }
     }
 
-    fn show(&self, open: bool) {
-        if self.refusing.load(Relaxed) != open && self.refusing.swap(open, Relaxed) != open {
+    /// Brings the metrics up to what is so. In the bounded mode that is the state as it is now, whoever comes late to tell of a transition; else
+    /// whether calls are being refused as the caller `looked`.
+    fn show(&self, looked: bool) {
+        let _showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.rules.load();
+        let open = match (rules.settings.enabled, rules.settings.mode) {
+            (false, _) => false,
+            (true, Mode::Kratos) => looked,
+            (true, Mode::Bounded) => rules.counts.bounded.state().open,
+        };
+        if self.refusing.swap(open, Relaxed) != open {
             self.state.set(i64::from(open));
             if open { &self.opened } else { &self.closed }.inc();
             tracing::info!(open, "circuit breaker");

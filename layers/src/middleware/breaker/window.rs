@@ -1,10 +1,11 @@
 //! A rolling window of ten buckets that counts calls and accepted calls without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::sync::AtomicU64;
 use crate::time::{nanos, nanos_since};
 
 /// Buckets of a window.
@@ -13,6 +14,9 @@ const BUCKETS: u64 = 10;
 const COUNT_BITS: u32 = 20;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const EPOCH_MASK: u64 = (1 << (64 - 2 * COUNT_BITS)) - 1;
+/// How many spans a call may be late and be known to be: ten windows. Far less than the numbers of spans have, or a bucket that was not used for
+/// long would look newer than it is.
+const LATE: u64 = 10 * BUCKETS;
 
 /// Calls of the last while, and how many of them were accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +57,9 @@ impl Window {
         let mut old = slot.load(Relaxed);
         loop {
             let (of, Sums { total, accepts }) = unpack(old);
-            let new = if of != epoch {
+            let new = if of != epoch && (of.wrapping_sub(epoch) & EPOCH_MASK) <= LATE {
+                return; // other threads have moved the bucket on while this one was held up: the call is out of the window
+            } else if of != epoch {
                 pack(epoch, Sums { total: 1, accepts: u64::from(accepted) })
             } else if total < COUNT_MASK {
                 pack(epoch, Sums { total: total + 1, accepts: accepts + u64::from(accepted) })
@@ -98,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sync::explore;
 
     const LENGTH: Duration = Duration::from_secs(3);
 
@@ -142,6 +149,35 @@ mod tests {
         }
         assert_eq!(window.sums(at(1201)), Sums { total: 6, accepts: 4 });
         assert_eq!(window.sums(at(900)), Sums { total: 4, accepts: 3 }, "as it was then");
+    }
+
+    /// As a worker that is held up for longer than the window.
+    #[test]
+    fn p3_a_count_that_comes_after_its_window_leaves_the_running_one_alone() {
+        let start = Instant::now();
+        let window = Window::new(LENGTH, start);
+        let at = |ms| start + Duration::from_millis(ms);
+        for late in [LENGTH.as_millis() as u64, 30_000] {
+            window.add(true, at(late + 100));
+            window.add(false, at(50));
+            assert_eq!(window.sums(at(late + 100)), Sums { total: 1, accepts: 1 });
+        }
+        let days = Duration::from_secs(40 * 24 * 3600);
+        window.add(false, start + days);
+        assert_eq!(window.sums(start + days), Sums { total: 1, accepts: 0 }, "a bucket that was not used for long is emptied");
+    }
+
+    #[test]
+    fn p3_a_bucket_is_emptied_once_by_all_who_count_into_it() {
+        let start = Instant::now();
+        let later = start + LENGTH;
+        let old = || {
+            let window = Window::new(LENGTH, start);
+            (0..5).for_each(|_| window.add(false, start));
+            window
+        };
+        let count = |window: &Window| window.add(true, later);
+        explore(old, &[&count, &count], |window| assert_eq!(window.sums(later), Sums { total: 2, accepts: 2 }));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! While the CPU is busy, or was when the last call was refused, it lets as many calls be in flight as the best recent throughput
 //! needs at the best recent latency.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::guard::{Guard, Outcome};
+use crate::room::Room;
+use crate::sync::Mutex;
 use crate::time::{nanos, nanos_since};
 
 const BUCKETS: usize = 100;
@@ -17,6 +19,8 @@ const BUCKET: Duration = Duration::from_millis(100);
 const BUCKETS_PER_SECOND: f64 = 10.0;
 /// CPU use from which on calls are refused, of 1000.
 const BUSY: u64 = 800;
+/// Calls in flight below which none is refused, however busy the machine is.
+const ALWAYS: usize = 2;
 /// How long the limiter stays alert after a refusal.
 pub(super) const COOL_OFF: Duration = Duration::from_secs(1);
 /// Time between looks at the CPU.
@@ -65,7 +69,7 @@ fn cpu_time() -> Duration {
 #[derive(Debug)]
 pub struct Bbr {
     cpu: Arc<CpuMeter>,
-    in_flight: AtomicI64,
+    in_flight: Room,
     window: Mutex<Window>,
 }
 
@@ -83,24 +87,25 @@ impl Bbr {
     /// A limiter that asks `cpu` whether the machine is busy.
     pub fn new(cpu: Arc<CpuMeter>) -> Self {
         let window = Window { epoch: Instant::now(), buckets: [(0, 0.0); BUCKETS], current: 0, last_refusal: None };
-        Self { cpu, in_flight: AtomicI64::new(0), window: Mutex::new(window) }
+        Self { cpu, in_flight: Room::default(), window: Mutex::new(window) }
     }
 
     /// A permit for one call, unless the limiter refuses it.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Option<Permit> {
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
-        if in_flight > 1 {
+        // Workers that ask at once are counted one after the other: looking at the count and adding to it later would let all of them in.
+        if !self.in_flight.take(1, ALWAYS) {
             let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
             let busy = self.cpu.get() >= BUSY;
             let alert = window.last_refusal.is_some_and(|at| now.saturating_duration_since(at) <= COOL_OFF);
-            if (busy || alert) && in_flight as f64 > window.max_in_flight(now) {
+            // The call beyond what is needed is let in, too, as in Kratos.
+            let most = if busy || alert { ALWAYS.max(window.max_in_flight(now) as usize + 1) } else { usize::MAX };
+            if !self.in_flight.take(1, most) {
                 if busy {
                     window.last_refusal = window.last_refusal.max(Some(now));
                 }
                 return None;
             }
         }
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
         Some(Permit { bbr: Arc::clone(self), begun: now })
     }
 }
@@ -135,7 +140,7 @@ pub struct Permit {
 
 impl Guard for Permit {
     fn done(self, outcome: Outcome<'_>) {
-        self.bbr.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.bbr.in_flight.give_back(1);
         if matches!(outcome, Outcome::Canceled) {
             return; // how long it would have taken is not known
         }

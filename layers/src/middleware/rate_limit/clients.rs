@@ -1,11 +1,12 @@
 //! A token bucket for each caller, of a bounded number of callers.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::PoisonError;
 
 use tokio::time::Instant;
 
 use super::{Gcra, Scope, TokenBucket};
+use crate::sync::RwLock;
 
 /// Callers with a bucket of their own; all others share one, so that no caller can fill the memory by changing its name.
 const MOST: usize = 1024;

@@ -3,10 +3,11 @@
 //! With a tolerance of `burst - 1` intervals it decides exactly as a token bucket of that burst, refilled to the nanosecond, without a
 //! timer. Source: ITU-T I.371, and the "virtual scheduling" form of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
+use crate::sync::AtomicU64;
 use crate::time::nanos_since;
 
 /// A token bucket. Many threads may take from it at once.
@@ -69,6 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sync::explore;
 
     #[test]
     fn one_token_each_500_us() {
@@ -99,6 +101,18 @@ mod tests {
         assert!(bucket.admit(at(1000), || at(5001)));
         let burst = (0..200).filter(|_| bucket.admit(at(1000), || at(5001))).count();
         assert_eq!(burst, 99, "the burst is not exceeded: of its hundred tokens one is taken");
+    }
+
+    /// In every order of reading the clock, which goes on by an interval each time, and of taking a token.
+    #[test]
+    fn p3_two_workers_as_fast_as_the_limit_are_never_refused() {
+        let world = || (Gcra::new(1_000_000, 1), AtomicU64::new(0));
+        let call = |(bucket, clock): &(Gcra, AtomicU64)| {
+            let at = |micros| bucket.epoch + Duration::from_micros(micros);
+            let received = at(clock.fetch_add(1, Ordering::Relaxed));
+            assert!(bucket.admit(received, || at(clock.load(Ordering::Relaxed))));
+        };
+        explore(world, &[&call, &call], |(bucket, _)| assert!(bucket.due.load(Ordering::Relaxed) >= 2000, "both took a token"));
     }
 
     /// Each thread reads the clock, and is interrupted now and then before it asks. Together they are far slower than the limit.

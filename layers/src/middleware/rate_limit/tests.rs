@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tower::ServiceExt;
@@ -6,6 +7,7 @@ use super::bbr::{COOL_OFF, Permit};
 use super::*;
 use crate::Kind;
 use crate::guard::{Guard, Outcome};
+use crate::sync::explore;
 
 fn layer() -> RateLimitLayer {
     RateLimitLayer::new(&prometheus::Registry::new(), "test", Arc::default()).expect("registers")
@@ -99,4 +101,30 @@ async fn bbr_refuses_only_while_busy_and_beyond_what_throughput_needs() {
     assert_eq!((0..50).filter_map(|_| bbr.admit(Instant::now())).count(), 3, "it stays alert for a second");
     tokio::time::advance(COOL_OFF * 2).await;
     assert!(bbr.admit(Instant::now()).is_some());
+}
+
+#[test]
+fn p3_workers_that_ask_at_once_have_one_bucket_of_a_caller() {
+    let settings = TokenBucket { requests_per_second: 1, scope: Scope::Client, ..TokenBucket::default() };
+    type World = (Clients, std::sync::atomic::AtomicU32);
+    let ask = |(clients, passed): &World| {
+        passed.fetch_add(clients.allow("new", Instant::now()).into(), Relaxed);
+    };
+    let none = || -> World { (Clients::new(&settings), Default::default()) };
+    explore(none, &[&ask, &ask], |(_, passed)| assert_eq!(passed.load(Relaxed), 1));
+}
+
+#[test]
+fn p3_bbr_counts_workers_that_ask_at_once_one_after_the_other() {
+    type World = (Arc<Bbr>, Mutex<Vec<Permit>>);
+    let busy = || -> World {
+        let cpu = Arc::new(CpuMeter::default());
+        cpu.set(900);
+        (Arc::new(Bbr::new(cpu)), Default::default())
+    };
+    let ask = |(bbr, permits): &World| {
+        let permit = bbr.admit(Instant::now());
+        permits.lock().expect("no panic").extend(permit);
+    };
+    explore(busy, &[&ask, &ask, &ask], |(_, permits)| assert_eq!(permits.lock().expect("no panic").len(), 2));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -11,6 +11,9 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 use prometheus::IntCounter;
 use user_info_metrics::Register;
+
+use crate::room::Room;
+use crate::sync::AtomicU64;
 
 /// Most spans that wait to be sent, those being sent included; more are dropped. A span takes 1 to 3 KiB.
 pub const QUEUE: usize = 2048;
@@ -35,39 +38,36 @@ impl SpanMetrics {
 /// How many spans wait, and whether some are being lost.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: AtomicUsize,
-    /// Whether the log says that spans are being lost.
-    losing: AtomicBool,
-    /// Whether one was lost since the last batch that was sent.
-    lost_of_late: AtomicBool,
-    /// Lost since the log says so.
-    lost: AtomicU64,
+    waiting: Room,
+    /// In one word, since threads that lose spans and the one that sends them change it: [`LOSING`], [`OF_LATE`], and below them how many were
+    /// lost since the log says so.
+    loss: AtomicU64,
     metrics: SpanMetrics,
 }
 
+/// The log says that spans are being lost.
+const LOSING: u64 = 1 << 63;
+/// One was lost since the last batch that was sent.
+const OF_LATE: u64 = 1 << 62;
+
 impl Queue {
-    pub(super) const fn new(metrics: SpanMetrics) -> Self {
-        let (losing, lost_of_late) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { waiting: AtomicUsize::new(0), losing, lost_of_late, lost: AtomicU64::new(0), metrics }
+    pub(super) fn new(metrics: SpanMetrics) -> Self {
+        Self { waiting: Room::default(), loss: AtomicU64::new(0), metrics }
     }
 
     /// Spans that have not been sent.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        self.waiting.taken()
     }
 
     /// Takes a place, if there is one.
     fn enter(&self) -> bool {
-        let free = self.waiting.fetch_add(1, Relaxed) < QUEUE;
-        if !free {
-            self.waiting.fetch_sub(1, Relaxed);
-        }
-        free
+        self.waiting.take(1, QUEUE)
     }
 
     /// Gives the places of a batch back. `sent` says whether the collector has it.
     fn leave<E: Display>(&self, spans: usize, sent: &Result<(), E>) {
-        self.waiting.fetch_sub(spans, Relaxed);
+        self.waiting.give_back(spans);
         match sent {
             Ok(()) => self.sent(),
             Err(error) => self.lose(spans as u64, error),
@@ -75,20 +75,30 @@ impl Queue {
     }
 
     fn lose(&self, spans: u64, why: &dyn Display) {
-        self.metrics.dropped.inc_by(spans);
-        self.lost.fetch_add(spans, Relaxed);
-        self.lost_of_late.store(true, Relaxed);
-        if !self.losing.swap(true, Relaxed) {
+        if self.note_loss(spans) {
             tracing::warn!(%why, "spans do not reach the collector and are dropped");
         }
     }
 
+    /// Notes that so many were lost. Says whether they are the first.
+    fn note_loss(&self, spans: u64) -> bool {
+        self.metrics.dropped.inc_by(spans);
+        let next = |loss: u64| Some((loss + spans) | LOSING | OF_LATE);
+        self.loss.fetch_update(Relaxed, Relaxed, next).is_ok_and(|before| before & LOSING == 0)
+    }
+
     /// A collector that is merely slow takes one batch while others are lost: the loss has ended if none was since the batch before.
     fn sent(&self) {
-        if !self.lost_of_late.swap(false, Relaxed) && self.losing.swap(false, Relaxed) {
-            let dropped = self.lost.swap(0, Relaxed);
+        if let Some(dropped) = self.note_sent() {
             tracing::info!(dropped, "spans reach the collector again");
         }
+    }
+
+    /// Notes that a batch was sent. Says how many spans were lost before, if the loss has ended.
+    fn note_sent(&self) -> Option<u64> {
+        let next = |loss: u64| (loss != 0).then_some(if loss & OF_LATE == 0 { 0 } else { loss & !OF_LATE });
+        let before = self.loss.fetch_update(Relaxed, Relaxed, next).ok()?;
+        (before & OF_LATE == 0).then_some(before & !LOSING)
     }
 }
 
@@ -167,6 +177,7 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
+    use crate::sync::explore;
 
     fn queue() -> Queue {
         Queue::new(SpanMetrics::new(&Registry::new(), "test").expect("registers once"))
@@ -185,7 +196,7 @@ mod tests {
     #[test]
     fn p8_a_loss_ends_when_a_whole_batch_was_sent_without_another() {
         let queue = queue();
-        let losing = || queue.losing.load(Relaxed);
+        let losing = || queue.loss.load(Relaxed) & LOSING != 0;
         queue.lose(1, &"the queue is full");
         queue.leave(0, &Err("away"));
         queue.lose(2, &"the queue is full");
@@ -194,6 +205,33 @@ mod tests {
         assert!(losing(), "the batch was on its way while others were lost");
         queue.leave(0, &Ok::<_, String>(()));
         assert!(!losing());
-        assert_eq!((queue.metrics.dropped.get(), queue.lost.load(Relaxed)), (3, 0));
+        assert_eq!((queue.metrics.dropped.get(), queue.loss.load(Relaxed)), (3, 0));
+    }
+
+    /// Whoever ends a loss tells of all that were lost, while others lose more.
+    #[test]
+    fn p3_each_lost_span_is_told_of_once() {
+        type World = (Queue, [std::sync::Mutex<u64>; 2]);
+        let losing = || -> World {
+            let queue = queue();
+            assert!(queue.note_loss(5));
+            assert_eq!(queue.note_sent(), None);
+            (queue, Default::default())
+        };
+        let lose = |(queue, [warned, _]): &World| {
+            let first = queue.note_loss(1);
+            *warned.lock().expect("no panic") += u64::from(first);
+        };
+        let send = |(queue, [_, told]): &World| {
+            let lost = queue.note_sent().unwrap_or(0);
+            *told.lock().expect("no panic") += lost;
+        };
+        explore(losing, &[&lose, &send, &lose], |(queue, [warned, told])| {
+            let ends = |queue: &Queue| (0..2).filter_map(|_| queue.note_sent()).sum::<u64>();
+            let (now, later, warned) = (*told.lock().expect("no panic"), ends(queue), *warned.lock().expect("no panic"));
+            assert_eq!(now + later, 7);
+            // Told of as over while none was lost: what is lost after it is a new loss, and said to be.
+            assert_eq!(warned, u64::from(now > 0 && later > 0), "{now} and {later}");
+        });
     }
 }
