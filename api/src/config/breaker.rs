@@ -12,7 +12,7 @@ use crate::{Duration, limits};
 pub struct CircuitBreaker {
     /// Whether the breaker is in force.
     pub enabled: bool,
-    /// `Bounded` probes an open breaker at a fixed rate and recovers in about a second; `Kratos` behaves as the Go one.
+    /// `Bounded` probes the service while it is open and recovers within two seconds, step by step; `Kratos` behaves as the Go one.
     pub mode: BreakerMode,
     /// Share of calls that must succeed, 0.01 to 1; the breaker opens below it (K = 1 / successRatio).
     #[cfg_attr(feature = "crd", schemars(transform = &limits::SUCCESS_RATIO))]
@@ -23,7 +23,7 @@ pub struct CircuitBreaker {
     /// Length of the rolling window, 100ms to 10m; it has 10 buckets.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::WINDOW))]
     pub window: Duration,
-    /// Calls a second that pass an open breaker (Bounded), 1 to 10000.
+    /// Calls a second that pass an open breaker (Bounded) as long as nothing speaks for the service, 1 to 10000.
     #[cfg_attr(feature = "crd", schemars(transform = &limits::PROBES))]
     pub probes_per_second: u32,
 }
@@ -34,7 +34,8 @@ impl Eq for CircuitBreaker {}
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 pub enum BreakerMode {
-    /// Its own refusals do not count; open, a few probes a second pass, and 5 successes in a row close it.
+    /// Its own refusals do not count; open, a few probes a second pass, and more step by step as they meet successRatio, until it
+    /// closes.
     #[default]
     Bounded,
     /// Its own refusals count as failures, as in Go-Kratos; after an outage it needs 15 to 24 s.

@@ -131,8 +131,8 @@ impl<C> Node<C> {
         self.weight.swap(weight, Relaxed) != weight
     }
 
-    pub(super) fn score(&self, now: Instant) -> f64 {
-        self.ewma.score(now)
+    pub(super) fn cost(&self, now: Instant) -> f64 {
+        self.ewma.cost(now)
     }
 
     pub(super) fn claim_if_idle_for(&self, idle: Duration, now: Instant) -> bool {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -208,6 +208,77 @@ async fn p2c_prefers_the_faster() {
     let calls: HashMap<_, _> = world.nodes.all(Instant::now()).iter().map(|(n, _)| (n.address().to_owned(), n.totals().0)).collect();
     assert!(calls["A"] > 450, "{calls:?}");
     assert!(calls["B"] >= 1, "the slow one is looked at, too: {calls:?}");
+}
+
+/// Shares of `calls` calls under P2C, by instance: each replies after so many milliseconds, give or take half, and fails so often.
+async fn shares(instances: &[(f64, f64)], rate: f64, calls: u32, seed: u64) -> Vec<f64> {
+    let known: Vec<_> = ["A", "B", "C", "D", "E"].into_iter().take(instances.len()).map(|name| (name, 100)).collect();
+    let (world, mut rng) = (World::new(&known), Rng::with_seed(seed));
+    let (mut at, mut replies) = (Instant::now(), BTreeMap::new());
+    let until = async |at: Instant| tokio::time::advance(at - Instant::now()).await;
+    let rotation = world.nodes.rotation(at);
+    for number in 0..calls {
+        at += Duration::from_secs_f64(-(1.0 - rng.f64()).ln() / rate);
+        while replies.first_key_value().is_some_and(|((due, _), _)| *due <= at) {
+            let ((due, _), (call, outcome)): (_, (InFlight<_>, _)) = replies.pop_first().expect("there is one");
+            until(due).await;
+            call.end(outcome);
+        }
+        until(at).await;
+        let picked = P2c.pick(&rotation, at, &mut rng);
+        let (milliseconds, failures) = instances[picked];
+        let due = at + Duration::from_secs_f64(milliseconds * (0.5 + rng.f64()) / 1e3);
+        let outcome = if rng.f64() < failures { CallOutcome::Answered(503) } else { CallOutcome::Good };
+        replies.insert((due, number), (rotation.nodes[picked].begin(at), outcome));
+    }
+    drop(replies);
+    // Calls in flight at the end count as canceled, but for their instance all the same.
+    let of = |address| world.nodes.all(at).iter().find(|(n, _)| n.address() == address).map(|(n, _)| f64::from(n.totals().0 as u32));
+    known.iter().map(|(address, _)| of(*address).expect("known") / f64::from(calls)).collect()
+}
+
+/// The mean of runs of all seeds.
+async fn mean_shares(instances: &[(f64, f64)], rate: f64, calls: u32, seeds: u64) -> Vec<f64> {
+    let mut mean = vec![0.0; instances.len()];
+    for seed in 0..seeds {
+        for (mean, share) in mean.iter_mut().zip(shares(instances, rate, calls, seed).await) {
+            *mean += share / seeds as f64;
+        }
+    }
+    mean
+}
+
+#[tokio::test(start_paused = true)]
+async fn u8_equal_instances_have_equal_shares_at_any_rate() {
+    for (milliseconds, rate) in [(0.5, 10.0), (0.5, 300.0), (0.5, 10_000.0), (20.0, 10.0), (20.0, 300.0), (20.0, 5000.0)] {
+        let mut unfair = 0.0;
+        for seed in 0..100 {
+            let of_one = shares(&[(milliseconds, 0.0); 3], rate, 500, seed).await;
+            unfair += of_one.iter().map(|share| (share * 3.0 - 1.0).abs()).fold(0.0, f64::max) / 100.0;
+        }
+        // Of 500 calls in a row each to a third at random, the share that is most off is off by 8 % in the mean.
+        assert!(unfair < 0.1, "off by {unfair} at {rate} a second and {milliseconds} ms");
+    }
+}
+
+/// As processes on one machine have them, which do the same but do not have the same caches: by some hundred microseconds.
+#[tokio::test(start_paused = true)]
+async fn u8_a_small_difference_of_latency_starves_no_instance() {
+    // At the highest rate the slowest has most calls in flight.
+    for (rate, most) in [(10.0, 0.1), (300.0, 0.1), (10_000.0, 0.15)] {
+        let shares = mean_shares(&[(0.3, 0.0), (0.4, 0.0), (0.5, 0.0)], rate, 1000, 30).await;
+        assert!(shares.iter().all(|share| (share * 3.0 - 1.0).abs() < most), "{shares:?} at {rate} a second");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn u8_a_slow_or_failing_instance_has_less() {
+    for rate in [10.0, 300.0, 3000.0] {
+        for (bad, most) in [((20.0, 0.0), 0.12), ((6.0, 0.0), 0.28), ((2.0, 0.5), 0.15), ((0.1, 1.0), 0.06), ((2.0, 1.0), 0.06)] {
+            let shares = mean_shares(&[(2.0, 0.0), (2.0, 0.0), bad], rate, 1000, 8).await;
+            assert!(shares[2] < most && shares[2] > 0.0, "{shares:?} at {rate} a second with {bad:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

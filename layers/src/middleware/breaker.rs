@@ -1,10 +1,12 @@
 //! Circuit breaker: refuses calls locally while the service fails, one breaker an operation.
 //!
 //! Two modes: [`Mode::Kratos`] is Google's adaptive throttling as Go-Kratos has it; [`Mode::Bounded`] opens by the same
-//! formula, lets a fixed rate of probes through while it is open, and closes after a run of them has succeeded.
+//! formula, lets a few probes a second through while it is open, and more step by step as they meet the ratio, until it closes.
+//! `docs/breaker.md` of the repository compares them, and others, in simulation.
 
 mod bounded;
 mod circuit;
+mod evidence;
 mod kratos;
 mod settings;
 mod window;

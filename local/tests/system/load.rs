@@ -61,10 +61,10 @@ async fn a_bounded_breaker_refuses_all_but_the_probes_and_recovers_within_two_se
     let closings = |m: &Metrics| m.sum("bbs_user_client_breaker_transitions_total", &["to=\"closed\""]);
     let closed = closings(&after) - closings(&before);
     println!("open for {seconds:.1} s: {calls:?}; closed {closed} times");
-    // Five probes a second. Five that succeed in a row close it by chance, until a hundred more calls show that half of them fail.
+    // Five probes a second and some more, as replies speak for the service for a while: 10 on average, some dozens in a lucky second.
     let admitted = calls.other_than(&[REFUSED]);
-    assert!(admitted <= 5.0 * seconds + 10.0 + 400.0 * (closed + 1.0).min(closed * 2.0), "{calls:?}, closed {closed} times");
-    assert!(calls.of(REFUSED) > 10.0 * admitted || closed > 0.0, "{calls:?}");
+    assert!(admitted <= 15.0 * seconds + 150.0, "{calls:?}, closed {closed} times");
+    assert!(calls.of(REFUSED) > 5.0 * admitted, "{calls:?}");
 
     let healed = system.save(&faulty("Bounded", false));
     sleep_until(healed + Duration::from_secs(2)).await;

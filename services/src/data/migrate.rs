@@ -1,18 +1,29 @@
 //! Makes the table of the users, and the database around it.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
 use user_info_api::config::{MySql, Sqlite, Users};
 
 use super::loader::ConnectError;
 use super::users::{mysql, sqlite};
 
-static MYSQL: Migrator = sqlx::migrate!("./migrations/mysql");
-static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
+/// The migrations from a folder below `migrations`. sqlx's macro for this compiles sqlx a second time.
+macro_rules! migrations {
+    ($folder:literal) => {
+        LazyLock::new(|| {
+            let user_info = include_str!(concat!("../../migrations/", $folder, "/0001_user_info.sql"));
+            Migrator::with_migrations(vec![Migration::new(1, "user info".into(), MigrationType::Simple, user_info.into_sql_str(), false)])
+        })
+    };
+}
+
+static MYSQL: LazyLock<Migrator> = migrations!("mysql");
+static SQLITE: LazyLock<Migrator> = migrations!("sqlite");
 
 /// How long a migration waits for another, in seconds.
 const LOCK_SECONDS: u8 = 60;

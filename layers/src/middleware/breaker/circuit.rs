@@ -8,11 +8,12 @@ use arc_swap::ArcSwap;
 use prometheus::{IntCounter, IntGauge};
 use tokio::time::Instant;
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Progress};
+use super::evidence::Weights;
 use super::kratos::{rejection, trips};
 use super::window::Window;
 use super::{BreakerMetrics, BreakerSettings, Mode};
-use crate::time::nanos_since;
+use crate::time::{nanos, nanos_since};
 
 /// The breaker of one operation.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Circuit {
 #[derive(Debug)]
 struct Rules {
     settings: BreakerSettings,
+    weights: Weights,
     counts: Arc<Counts>,
 }
 
@@ -49,7 +51,8 @@ pub(super) struct Admission {
     /// [`Counts::number`]; none: the breaker is off.
     counts: Option<u64>,
     generation: u32,
-    probe: bool,
+    /// The stage it passed in as a probe.
+    probe: Option<u8>,
 }
 
 impl Counts {
@@ -63,6 +66,10 @@ impl Counts {
 }
 
 impl Rules {
+    fn new(settings: BreakerSettings, counts: Arc<Counts>) -> Self {
+        Self { settings, weights: Weights::of(settings.success_ratio), counts }
+    }
+
     /// Whether what was counted under these rules still counts under `settings`.
     fn count_alike(&self, settings: &BreakerSettings) -> bool {
         let same = |s: &BreakerSettings| (s.enabled, s.mode, s.window);
@@ -73,15 +80,16 @@ impl Rules {
         1.0 / self.settings.success_ratio
     }
 
-    fn probe_interval(&self) -> Duration {
-        Duration::from_secs(1) / self.settings.probes_per_second.max(1)
+    /// Nanoseconds between probes in the first stage.
+    fn probe_interval(&self) -> u64 {
+        nanos(Duration::from_secs(1)) / u64::from(self.settings.probes_per_second.max(1))
     }
 }
 
 impl Circuit {
     pub(super) fn new(settings: BreakerSettings, metrics: &BreakerMetrics, operation: &str, now: Instant) -> Self {
         Self {
-            rules: ArcSwap::from_pointee(Rules { settings, counts: Arc::new(Counts::new(0, settings.window, now)) }),
+            rules: ArcSwap::from_pointee(Rules::new(settings, Arc::new(Counts::new(0, settings.window, now)))),
             refusing: AtomicBool::new(false),
             state: metrics.state.with_label_values(&[operation]),
             rejections: metrics.rejections.with_label_values(&[operation]),
@@ -93,7 +101,7 @@ impl Circuit {
     pub(super) fn configure(&self, settings: BreakerSettings, now: Instant) {
         let old = self.rules.rcu(|old| {
             let anew = || Arc::new(Counts::new(old.counts.number + 1, settings.window, now));
-            Rules { settings, counts: if old.count_alike(&settings) { Arc::clone(&old.counts) } else { anew() } }
+            Rules::new(settings, if old.count_alike(&settings) { Arc::clone(&old.counts) } else { anew() })
         });
         if !old.count_alike(&settings) {
             self.show(false);
@@ -108,7 +116,7 @@ impl Circuit {
     pub(super) fn admit(&self, now: Instant, random: f64) -> Option<Admission> {
         let rules = self.rules.load();
         let admission = match (rules.settings.enabled, rules.settings.mode) {
-            (false, _) => Some(Admission { counts: None, generation: 0, probe: false }),
+            (false, _) => Some(Admission { counts: None, generation: 0, probe: None }),
             (true, Mode::Kratos) => self.admit_kratos(&rules, now, random),
             (true, Mode::Bounded) => Self::admit_bounded(&rules, now),
         };
@@ -127,14 +135,15 @@ impl Circuit {
             window.add(false, now);
             return None;
         }
-        Some(Admission { counts: Some(rules.counts.number), generation: 0, probe: false })
+        Some(Admission { counts: Some(rules.counts.number), generation: 0, probe: None })
     }
 
     fn admit_bounded(rules: &Rules, now: Instant) -> Option<Admission> {
         let counts = &rules.counts;
         let state = counts.bounded.state();
-        let passes = !state.open || counts.bounded.probe(counts.nanos(now), rules.probe_interval());
-        passes.then(|| Admission { counts: Some(counts.number), generation: state.generation, probe: state.open })
+        let passes = !state.open || counts.bounded.probe(state, counts.nanos(now), rules.probe_interval());
+        let probe = state.open.then_some(state.stage);
+        passes.then(|| Admission { counts: Some(counts.number), generation: state.generation, probe })
     }
 
     /// Notes how a call ended that was admitted: `None` if it was canceled, of which nothing is learnt.
@@ -148,14 +157,24 @@ impl Circuit {
         match (rules.settings.mode, success, admission.probe) {
             (_, None, _) => {}
             (Mode::Kratos, Some(success), _) => counts.window.add(success, now),
-            (Mode::Bounded, Some(success), true) => {
-                // Open => Closed
-                if counts.bounded.probed(admission.generation, success) {
-                    counts.window.reset();
-                    self.show(false);
-                }
+            (Mode::Bounded, Some(success), Some(stage)) => {
+                let progress = counts.bounded.probed(admission.generation, stage, success, rules.weights, counts.nanos(now));
+                self.note(&counts.window, progress, success, now);
             }
-            (Mode::Bounded, Some(success), false) => self.count_bounded(&rules, admission, success, now),
+            (Mode::Bounded, Some(success), None) => self.count_bounded(&rules, admission, success, now),
+        }
+    }
+
+    /// Notes what a probe has led to. The window of the closed breaker begins with the ramp, and knows nothing of what was before.
+    fn note(&self, window: &Window, progress: Progress, success: bool, now: Instant) {
+        if progress == Progress::RampBegun {
+            window.reset();
+        }
+        if matches!(progress, Progress::RampBegun | Progress::Ramping | Progress::Closed) {
+            window.add(success, now);
+        }
+        if progress == Progress::Closed {
+            self.show(false);
         }
     }
 

@@ -15,14 +15,14 @@ pub struct BreakerSettings {
     pub minimum_requests: u32,
     /// Length of the rolling window, 100 ms to 10 min; it has 10 buckets.
     pub window: Duration,
-    /// Calls a second that pass an open breaker ([`Mode::Bounded`]), 1 to 10 000.
+    /// Calls a second that pass an open breaker ([`Mode::Bounded`]) as long as nothing speaks for the service, 1 to 10 000.
     pub probes_per_second: u32,
 }
 
 /// How a breaker opens and closes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Its own refusals do not count; open, a few probes a second pass, and 5 successes in a row close it.
+    /// Its own refusals do not count; open, a few probes a second pass, and more step by step as they meet the ratio, until it closes.
     #[default]
     Bounded,
     /// Its own refusals count as failures, as in Go-Kratos; after an outage it needs 15 to 24 s.

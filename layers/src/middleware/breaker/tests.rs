@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ struct World {
     layer: BreakerLayer,
     metrics: BreakerMetrics,
     rng: fastrand::Rng,
+    /// How long replies take, and those on their way.
+    latency: Duration,
+    replies: VecDeque<(Instant, Admission, bool)>,
 }
 
 /// What became of the calls of a while.
@@ -25,9 +29,22 @@ struct Seen {
 
 impl World {
     fn new(mode: Mode) -> Self {
+        Self::with(BreakerSettings { mode, ..BreakerSettings::default() }, 7)
+    }
+
+    fn with(settings: BreakerSettings, seed: u64) -> Self {
         let metrics = BreakerMetrics::new(&prometheus::Registry::new(), "test").expect("registers");
-        let layer = BreakerLayer::new(BreakerSettings { mode, ..BreakerSettings::default() }, metrics.clone());
-        Self { layer, metrics, rng: fastrand::Rng::with_seed(7) }
+        let layer = BreakerLayer::new(settings, metrics.clone());
+        Self { layer, metrics, rng: fastrand::Rng::with_seed(seed), latency: Duration::ZERO, replies: VecDeque::new() }
+    }
+
+    /// A bounded breaker of this ratio, with replies after 10 ms, open since an outage of some seconds.
+    async fn after_an_outage(ratio: f64, seed: u64, rate: u64) -> Self {
+        let settings = BreakerSettings { success_ratio: ratio, ..BreakerSettings::default() };
+        let mut world = Self { latency: Duration::from_millis(10), ..Self::with(settings, seed) };
+        world.run(rate, 4.0 + 0.037 * seed as f64, 1.0).await;
+        assert_eq!(world.layer.open(), ["/op"]);
+        world
     }
 
     fn circuit(&self) -> Arc<Circuit> {
@@ -44,8 +61,11 @@ impl World {
                 None => seen.rejected += 1,
                 Some(admission) => {
                     seen.admitted += 1;
-                    circuit.done(&admission, Some(self.rng.f64() >= f), Instant::now());
+                    self.replies.push_back((Instant::now() + self.latency, admission, self.rng.f64() >= f));
                 }
+            }
+            while let Some((_, admission, success)) = self.replies.pop_front_if(|(at, ..)| *at <= Instant::now()) {
+                circuit.done(&admission, Some(success), Instant::now());
             }
         }
         seen
@@ -85,7 +105,7 @@ async fn kratos_needs_ten_to_twenty_seconds_and_more_to_recover() {
     for (rate, expected) in [(200, 10.0..20.0), (2000, 14.0..24.0)] {
         let (mut half, mut all) = (0.0, 0.0);
         for seed in 0..8 {
-            let mut world = World { rng: fastrand::Rng::with_seed(seed), ..World::new(Mode::Kratos) };
+            let mut world = World::with(BreakerSettings { mode: Mode::Kratos, ..BreakerSettings::default() }, seed);
             world.run(rate, 20.0, 1.0).await;
             half += world.recovery(rate, 0.5).await / 8.0;
             all = half + world.recovery(rate, 0.99).await / 8.0;
@@ -153,19 +173,116 @@ async fn a_probe_that_ends_after_the_breaker_has_closed_and_opened_again_means_n
     let late = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
     world.recovery(1000, 0.99).await;
     world.run(1000, 3.0, 1.0).await;
-    let probe = async |success| {
-        advance(Duration::from_millis(200)).await;
-        let probe = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
-        circuit.done(&probe, Some(success), Instant::now());
-    };
-    probe(false).await;
-    for _ in 0..4 {
-        probe(true).await;
-    }
+    advance(Duration::from_millis(200)).await;
+    let probe = circuit.admit(Instant::now(), 0.0).expect("a probe is due");
     circuit.done(&late, Some(true), Instant::now());
-    assert!(circuit.is_open());
-    probe(true).await;
-    assert!(!circuit.is_open());
+    advance(Duration::from_millis(100)).await;
+    assert!(circuit.admit(Instant::now(), 0.0).is_none(), "nothing speaks for the service");
+    circuit.done(&probe, Some(true), Instant::now());
+    assert!(circuit.admit(Instant::now(), 0.0).is_some(), "twice as often, since a probe has succeeded");
+}
+
+/// Calls into a service whose success is 0.1 below the ratio, whatever the rate. Today's rule of many breakers, a run of successes, lets
+/// 16 through at a ratio of 0.6 and some dozens at 0.9.
+#[tokio::test(start_paused = true)]
+async fn u7_few_calls_go_into_a_service_that_fails_too_much() {
+    for (ratio, rate, seconds) in
+        [(0.6, 50, 400.0), (0.6, 200, 200.0), (0.6, 1000, 60.0), (0.6, 20_000, 6.0), (0.4, 200, 100.0), (0.9, 200, 100.0)]
+    {
+        let mut world = World::after_an_outage(ratio, 1, rate).await;
+        let calls = world.run(rate, seconds, 1.1 - ratio).await.admitted as f64 / seconds;
+        assert!(calls < 15.0, "{calls} a second of {rate} at a ratio of {ratio}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn u7_two_seconds_after_an_outage_all_calls_pass_at_any_ratio() {
+    for (ratio, rate) in [(0.05, 200), (0.4, 200), (0.6, 50), (0.6, 1000), (0.6, 20_000), (0.9, 200), (0.95, 1000)] {
+        for seed in 0..5 {
+            let mut world = World::after_an_outage(ratio, seed, rate).await;
+            world.run(rate, 2.0, 0.0).await;
+            assert_eq!(world.run(rate, 1.0, 0.0).await.rejected, 0, "{rate} a second at a ratio of {ratio}, seed {seed}");
+            assert_eq!(world.transitions(), (1, 1));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn u7_a_success_of_a_tenth_above_the_ratio_closes_it_within_six_seconds_mostly() {
+    for (ratio, rate) in [(0.4, 50), (0.6, 50), (0.6, 1000), (0.9, 50)] {
+        let mut closed = 0;
+        for seed in 0..40 {
+            let mut world = World::after_an_outage(ratio, seed, rate).await;
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(6) && !world.layer.open().is_empty() {
+                world.run(rate, 0.1, 0.9 - ratio).await;
+            }
+            closed += u32::from(world.layer.open().is_empty());
+        }
+        assert!(closed >= 36, "{closed} of 40 runs at a ratio of {ratio} and {rate} a second");
+    }
+}
+
+/// However many probes there are from the start.
+#[tokio::test(start_paused = true)]
+async fn u7_a_recovering_service_is_never_hit_by_everything_at_once() {
+    for probes_per_second in [1, 5, 200] {
+        let mut world = World::after_an_outage(0.6, 3, 5000).await;
+        world.layer.configure(BreakerSettings { probes_per_second, ..BreakerSettings::default() });
+        let (mut before, mut passes) = (0, 0);
+        for _ in 0..100 {
+            passes = world.run(5000, 0.1, 0.0).await.admitted;
+            assert!(passes <= 2 * before + 70, "{before} calls in 100 ms and {passes} in the next, {probes_per_second} probes a second");
+            before = passes;
+        }
+        assert_eq!(passes, 500);
+    }
+}
+
+/// The rate rises with what is known, not with time: once it has full evidence, at most twice as many calls go out as there were replies.
+#[tokio::test(start_paused = true)]
+async fn u7_slow_replies_make_slower_steps() {
+    let mut world = World::after_an_outage(0.6, 3, 1000).await;
+    world.latency = Duration::from_millis(800);
+    let mut before = 0;
+    for _ in 0..20 {
+        let passes = world.run(1000, 0.8, 0.0).await.admitted;
+        assert!(passes <= 2 * before + 150, "{before} calls in 0.8 s and {passes} in the next");
+        before = passes;
+    }
+    assert!(world.layer.open().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn u7_a_relapse_takes_it_back_to_the_probes_without_a_hundred_calls() {
+    for healthy in [0.2, 0.4, 0.6, 0.8] {
+        let mut world = World::after_an_outage(0.6, 3, 5000).await;
+        world.run(5000, healthy, 0.0).await;
+        let relapse = world.run(5000, 1.0, 1.0).await;
+        assert!(relapse.admitted < 90, "{relapse:?} after {healthy} s");
+        assert_eq!(world.layer.open(), ["/op"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn u7_where_every_call_has_to_succeed_few_pass_while_one_in_thirty_fails() {
+    let mut world = World::after_an_outage(1.0, 3, 200).await;
+    let calls = world.run(200, 60.0, 1.0 / 30.0).await;
+    assert!(calls.admitted < calls.rejected / 3, "{calls:?}");
+    world.run(200, 3.0, 0.0).await;
+    assert_eq!(world.run(200, 3.0, 0.0).await.rejected, 0);
+}
+
+/// As the tutorial does it: another ratio judges the same service.
+#[tokio::test(start_paused = true)]
+async fn u7_an_open_breaker_closes_once_the_ratio_in_force_is_met() {
+    let mut world = World::after_an_outage(0.6, 3, 1000).await;
+    world.run(1000, 5.0, 0.5).await;
+    assert_eq!(world.layer.open(), ["/op"]);
+    world.layer.configure(BreakerSettings { success_ratio: 0.4, ..BreakerSettings::default() });
+    world.run(1000, 6.0, 0.5).await;
+    assert!(world.layer.open().is_empty());
+    assert_eq!(world.run(1000, 20.0, 0.5).await.rejected, 0);
 }
 
 #[tokio::test(start_paused = true)]
